@@ -1,0 +1,266 @@
+"""The metrics: every number the bot counts, each label held to a closed set of values."""
+
+from __future__ import annotations
+
+import errno
+from typing import Generic, TypeVar
+from wsgiref.simple_server import WSGIServer
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    start_http_server,
+)
+from prometheus_client.process_collector import ProcessCollector
+
+from settings import SettingsError
+
+OTHER = "other"
+"""What a label says for a value outside its set."""
+
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+"""Upper bounds of the histograms' buckets, in seconds."""
+
+METHODS = frozenset(
+    """
+addStickerToSet answerCallbackQuery answerChatJoinRequestQuery answerGuestQuery answerInlineQuery
+answerPreCheckoutQuery answerShippingQuery answerWebAppQuery approveChatJoinRequest
+approveSuggestedPost banChatMember banChatSenderChat close closeForumTopic closeGeneralForumTopic
+convertGiftToStars copyMessage copyMessages createChatInviteLink createChatSubscriptionInviteLink
+createForumTopic createInvoiceLink createNewStickerSet declineChatJoinRequest declineSuggestedPost
+deleteAllMessageReactions deleteBusinessMessages deleteChatPhoto deleteChatStickerSet
+deleteEphemeralMessage deleteForumTopic deleteMessage deleteMessageReaction deleteMessages
+deleteMyCommands deleteStickerFromSet deleteStickerSet deleteStory deleteWebhook
+editChatInviteLink editChatSubscriptionInviteLink editEphemeralMessageCaption
+editEphemeralMessageMedia editEphemeralMessageReplyMarkup editEphemeralMessageText editForumTopic
+editGeneralForumTopic editMessageCaption editMessageChecklist editMessageLiveLocation
+editMessageMedia editMessageReplyMarkup editMessageText editStory editUserStarSubscription
+exportChatInviteLink forwardMessage forwardMessages getAvailableGifts getBusinessAccountGifts
+getBusinessAccountStarBalance getBusinessConnection getChat getChatAdministrators getChatGifts
+getChatMember getChatMemberCount getChatMenuButton getCustomEmojiStickers getFile
+getForumTopicIconStickers getGameHighScores getManagedBotAccessSettings getManagedBotToken getMe
+getMyCommands getMyDefaultAdministratorRights getMyDescription getMyName getMyShortDescription
+getMyStarBalance getStarTransactions getStickerSet getUpdates getUserChatBoosts getUserGifts
+getUserPersonalChatMessages getUserProfileAudios getUserProfilePhotos getWebhookInfo
+giftPremiumSubscription hideGeneralForumTopic leaveChat logOut pinChatMessage postStory
+promoteChatMember readBusinessMessage refundStarPayment removeBusinessAccountProfilePhoto
+removeChatVerification removeMyProfilePhoto removeUserVerification reopenForumTopic
+reopenGeneralForumTopic replaceManagedBotToken replaceStickerInSet repostStory restrictChatMember
+revokeChatInviteLink savePreparedInlineMessage savePreparedKeyboardButton sendAnimation sendAudio
+sendChatAction sendChatJoinRequestWebApp sendChecklist sendContact sendDice sendDocument sendGame
+sendGift sendInvoice sendLivePhoto sendLocation sendMediaGroup sendMessage sendMessageDraft
+sendPaidMedia sendPhoto sendPoll sendRichMessage sendRichMessageDraft sendSticker sendVenue
+sendVideo sendVideoNote sendVoice setBusinessAccountBio setBusinessAccountGiftSettings
+setBusinessAccountName setBusinessAccountProfilePhoto setBusinessAccountUsername
+setChatAdministratorCustomTitle setChatDescription setChatMemberTag setChatMenuButton
+setChatPermissions setChatPhoto setChatStickerSet setChatTitle setCustomEmojiStickerSetThumbnail
+setGameScore setManagedBotAccessSettings setMessageReaction setMyCommands
+setMyDefaultAdministratorRights setMyDescription setMyName setMyProfilePhoto setMyShortDescription
+setPassportDataErrors setStickerEmojiList setStickerKeywords setStickerMaskPosition
+setStickerPositionInSet setStickerSetThumbnail setStickerSetTitle setUserEmojiStatus setWebhook
+stopMessageLiveLocation stopPoll transferBusinessAccountStars transferGift unbanChatMember
+unbanChatSenderChat unhideGeneralForumTopic unpinAllChatMessages unpinAllForumTopicMessages
+unpinAllGeneralForumTopicMessages unpinChatMessage upgradeGift uploadStickerFile verifyChat
+verifyUser
+""".split()
+)
+"""The methods of Bot API 10.3."""
+
+KINDS = frozenset(
+    """
+message edited_message channel_post edited_channel_post business_connection business_message
+edited_business_message deleted_business_messages guest_message message_reaction
+message_reaction_count inline_query chosen_inline_result callback_query shipping_query
+pre_checkout_query purchased_paid_media poll poll_answer my_chat_member chat_member
+chat_join_request chat_boost removed_chat_boost managed_bot subscription
+stopped_message_generation
+""".split()
+)
+"""The kinds of update of Bot API 10.3."""
+
+CODES = frozenset(
+    "200 400 401 403 404 409 413 421 429 500 502 503 504 never_sent ambiguous".split()
+)
+"""HTTP statuses of Telegram's answers, and the two ways to get no answer."""
+
+METRIC = TypeVar("METRIC", Counter, Gauge, Histogram)
+
+
+class Label:
+    """The values one label may have: those known, and up to `room` more that are met.
+
+    Room is for names that come from code, such as handlers; what a user typed gets none.
+    """
+
+    def __init__(self, *known: str, room: int = 0) -> None:
+        self.known = {OTHER, *known}
+        self.room = room
+
+    def close(self, value: str) -> str:
+        """Give the value when it belongs to the set, else `other`."""
+        if value in self.known:
+            return value
+        if self.room <= 0:
+            return OTHER
+        self.room -= 1
+        self.known.add(value)
+        return value
+
+
+class Family(Generic[METRIC]):
+    """A metric with labels; calling it gives the child of these label values, bound once."""
+
+    def __init__(self, metric: METRIC, *labels: Label) -> None:
+        self._metric = metric
+        self._labels = labels
+        self._children: dict[tuple[str, ...], METRIC] = {}
+
+    def __call__(self, *values: str) -> METRIC:
+        child = self._children.get(values)
+        return self._bind(values) if child is None else child
+
+    def _bind(self, values: tuple[str, ...]) -> METRIC:
+        closed = tuple(
+            label.close(value) for label, value in zip(self._labels, values, strict=True)
+        )
+        child = self._metric.labels(*closed)
+        if closed == values:  # an unknown value is not kept: its number is not bounded
+            self._children[values] = child
+        return child
+
+
+class Metrics:
+    """All metrics of one process, in a registry of their own unless one is given."""
+
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        if registry is None:
+            registry = CollectorRegistry()
+            ProcessCollector(registry=registry)
+        self.registry = registry
+        self._handler = Label("none", room=500)
+        self._command = Label()
+        self._method = Label(*METHODS, "download")
+        self._updates()
+        self._telegram()
+        self._platform()
+
+    def _updates(self) -> None:
+        handler, status, error = self._handler, Label(room=20), Label(room=100)
+        self.messages = Family(
+            self._counter("messages", "Updates handled.", "handler", "status"), handler, status
+        )
+        self.commands = Family(
+            self._counter("commands", "Commands called.", "command"), self._command
+        )
+        self.errors = Family(
+            self._counter("errors", "Exceptions raised by handlers.", "error_type"), error
+        )
+        self.response_time = Family(
+            self._histogram("response_time", "Time in the handler.", "handler"), handler
+        )
+        self.updates_received = Family(
+            self._counter("updates_received", "Updates taken in.", "kind"),
+            Label(*KINDS, "unknown"),
+        )
+        self.updates_duplicate = self._counter(
+            "updates_duplicate", "Updates that came again and were dropped."
+        )
+        self.inbox_depth = self._gauge("inbox_depth", "Updates waiting in the inbox.")
+        self.inbox_oldest_age = self._gauge(
+            "inbox_oldest_age_seconds", "Age of the oldest update waiting in the inbox."
+        )
+
+    def _telegram(self) -> None:
+        method = self._method
+        self.api_requests = Family(
+            self._counter("api_requests", "Calls to Telegram.", "method", "code"),
+            method,
+            Label(*CODES),
+        )
+        self.api_duration = Family(
+            self._histogram("api_duration", "Time of a call to Telegram.", "method"), method
+        )
+        self.api_429 = Family(
+            self._counter("api_429", "Calls refused for coming too fast.", "scope"),
+            Label("chat", "all"),
+        )
+        self.sends_ambiguous = Family(
+            self._counter(
+                "sends_ambiguous", "Sends without an answer, perhaps carried out.", "method"
+            ),
+            method,
+        )
+        self.poll_last_success = self._gauge(
+            "poll_last_success_timestamp_seconds", "Unix time of the last good getUpdates."
+        )
+        self.poller_leader = self._gauge("poller_leader", "1 while this process polls.")
+
+    def _platform(self) -> None:
+        self.active_users = Family(
+            self._gauge("active_users", "People active in the period.", "period"),
+            Label("day", "week", "month"),
+        )
+        self.broadcast_recipients = Family(
+            self._gauge("broadcast_recipients", "Recipients of broadcasts by state.", "state"),
+            Label("waiting", "sending", "sent", "blocked", "failed", "unknown", "cancelled"),
+        )
+        self.plugin_state = Family(
+            self._gauge("plugin_state", "1 while the plugin is loaded and on.", "plugin"),
+            Label(room=500),
+        )
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(f"bot_{name}_total", text, labels, registry=self.registry)
+
+    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
+        return Gauge(f"bot_{name}", text, labels, registry=self.registry)
+
+    def _histogram(self, name: str, text: str, *labels: str) -> Histogram:
+        return Histogram(
+            f"bot_{name}_seconds", text, labels, buckets=SECONDS, registry=self.registry
+        )
+
+    def allow_commands(self, *names: str) -> None:
+        """Add command names to the closed set; any other command counts as `other`."""
+        self._command.known.update(names)
+
+    def message(self, handler: str, status: str, seconds: float) -> None:
+        """Count one handled update and the seconds its handler took."""
+        self.messages(handler, status).inc()
+        self.response_time(handler).observe(seconds)
+
+    def command(self, name: str) -> None:
+        """Count one call of a command."""
+        self.commands(name).inc()
+
+    def error(self, error_type: str) -> None:
+        """Count one exception of a handler by the name of its class."""
+        self.errors(error_type).inc()
+
+    def received(self, kind: str) -> None:
+        """Count one update that was taken in."""
+        self.updates_received(kind).inc()
+
+    def api(self, method: str, code: str, seconds: float) -> None:
+        """Count one call to Telegram and the seconds it took."""
+        self.api_requests(method, code).inc()
+        self.api_duration(method).observe(seconds)
+
+    def serve(self, port: int, host: str = "0.0.0.0") -> WSGIServer:
+        """Answer scrapes on a thread of their own; the server given back can be shut down.
+
+        Raises SettingsError when the port cannot be had.
+        """
+        disable_created_metrics()
+        try:
+            server, _ = start_http_server(port, host, self.registry)
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                said = "is taken by another program: stop it, or set METRICS_PORT to a free port"
+            else:
+                said = f"cannot be used ({error.strerror}): set METRICS_PORT to another port"
+            raise SettingsError(f"port {port} {said}") from None
+        return server
