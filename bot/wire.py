@@ -1,0 +1,274 @@
+"""The wire: one HTTP exchange with Telegram, and the only place where the token is plain."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import secrets
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
+from urllib.parse import quote, urlsplit
+
+import certifi
+import pycurl
+
+if TYPE_CHECKING:
+    from settings import Secret
+
+STALLED = 100
+"""Bytes a second below which an upload or a download counts as standing still."""
+
+
+class NeverSent(Exception):
+    """Nothing of the request left this machine: no name, no connection, no TLS."""
+
+
+class Ambiguous(Exception):
+    """The request may have been carried out, but no whole answer came back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer as it came. Header names are lower-case; only `retry-after` is kept."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file to upload: bytes, or an open file that can be rewound to `start`."""
+
+    name: str
+    data: bytes | BinaryIO
+    mime: str = "application/octet-stream"
+    start: int = 0
+
+
+class Wire(Protocol):
+    """What carries calls to a Bot API. `timeout` is (connect, read) in seconds.
+
+    Both methods raise NeverSent and Ambiguous. No exception, nor any frame it passes, may hold
+    the revealed token.
+    """
+
+    def exchange(
+        self,
+        token: Secret,
+        method: str,
+        fields: Mapping[str, str],
+        files: Mapping[str, File] | None = None,
+        timeout: tuple[float, float] = (10, 30),
+    ) -> Reply:
+        """Call a method of the Bot API; the fields are encoded as by `encode`."""
+        ...
+
+    def fetch(
+        self, token: Secret, file_path: str, timeout: tuple[float, float] = (10, 30)
+    ) -> Reply:
+        """Get a file by the path that getFile told."""
+        ...
+
+
+def encode(params: Mapping[str, Any]) -> dict[str, str]:
+    """Turn parameters into the text fields of a request; what is None is left out.
+
+    Texts stay as they are, everything else becomes JSON. Raises TypeError for what JSON lacks.
+    """
+    return {
+        name: value if type(value) is str else _text(value)
+        for name, value in params.items()
+        if value is not None
+    }
+
+
+def _text(value: object) -> str:
+    return str(value) if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def form(fields: Mapping[str, str]) -> bytes:
+    """The fields as application/x-www-form-urlencoded.
+
+    What is not letters and digits is escaped as a whole: long texts cost a fraction of `quote`.
+    """
+    return "&".join([f"{name}={_escape(value)}" for name, value in fields.items()]).encode()
+
+
+def _escape(value: str) -> str:
+    if not value or (value.isalnum() and value.isascii()):
+        return value
+    return "%" + value.encode(errors="replace").hex("%")
+
+
+class Multipart:
+    """A body of multipart/form-data that is read piece by piece, files included."""
+
+    def __init__(self, fields: Mapping[str, str], files: Mapping[str, File]) -> None:
+        self.boundary = secrets.token_hex(16)
+        self._pieces: list[BinaryIO] = []
+        self.size = 0
+        for name, value in fields.items():
+            self._add(self._head(name) + b"\r\n" + value.encode(errors="replace") + b"\r\n")
+        for name, file in files.items():
+            kind = f'; filename="{_header(file.name)}"\r\nContent-Type: {_header(file.mime)}'
+            self._add(self._head(name, kind) + b"\r\n")
+            self._add(file.data, file.start)
+            self._add(b"\r\n")
+        self._add(f"--{self.boundary}--\r\n".encode())
+        self._pieces.reverse()
+
+    def _head(self, name: str, more: str = "") -> bytes:
+        head = f'--{self.boundary}\r\nContent-Disposition: form-data; name="{_header(name)}"{more}'
+        return head.encode(errors="replace") + b"\r\n"
+
+    def _add(self, piece: bytes | BinaryIO, start: int = 0) -> None:
+        if isinstance(piece, bytes):
+            self.size += len(piece)
+            piece = io.BytesIO(piece)
+        else:
+            self.size += piece.seek(0, io.SEEK_END) - start
+            piece.seek(start)
+        self._pieces.append(piece)
+
+    def read(self, size: int) -> bytes:
+        """Give at most `size` bytes more; none at the end."""
+        while self._pieces:
+            if piece := self._pieces[-1].read(size):
+                return piece
+            self._pieces.pop()
+        return b""
+
+
+def _header(text: str) -> str:
+    return text.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
+
+
+class CurlWire:
+    """The wire over libcurl: one handle a thread, its connection kept alive.
+
+    The body is handed over by a function that cannot start again. Without that, libcurl sends a
+    request a second time, and tells nobody, when the server closes a used connection instead of
+    answering.
+    """
+
+    def __init__(self, base_url: str, *, ca_file: str | None = None) -> None:
+        """Raises ValueError for a base URL that is unfit to carry a token."""
+        self._base = check_base(base_url)
+        self._ca_file = ca_file or certifi.where()
+        self._threads = threading.local()
+
+    def exchange(
+        self,
+        token: Secret,
+        method: str,
+        fields: Mapping[str, str],
+        files: Mapping[str, File] | None = None,
+        timeout: tuple[float, float] = (10, 30),
+    ) -> Reply:
+        """Call a method. Raises NeverSent and Ambiguous, and ValueError for an odd name."""
+        if not (method.isascii() and method.isalpha()):
+            raise ValueError(f"{method[:64]!r} is not the name of a method")
+        if files:
+            return self._upload(token, method, Multipart(fields, files), timeout)
+        body = form(fields)
+        curl: pycurl.Curl | None = getattr(self._threads, "calls", None)
+        if curl is None:
+            curl = self._threads.calls = self._open()
+            curl.setopt(pycurl.POST, 1)
+        curl.setopt(pycurl.READFUNCTION, io.BytesIO(body).read)
+        curl.setopt(pycurl.POSTFIELDSIZE_LARGE, len(body))
+        curl.setopt(pycurl.CONNECTTIMEOUT_MS, int(timeout[0] * 1000))
+        curl.setopt(pycurl.TIMEOUT_MS, int((timeout[0] + timeout[1]) * 1000))
+        curl.setopt(pycurl.URL, f"{self._base}/bot{token.reveal()}/{method}".encode())
+        return _perform(curl)
+
+    def _upload(
+        self, token: Secret, method: str, body: Multipart, timeout: tuple[float, float]
+    ) -> Reply:
+        curl = self._bulk(timeout)
+        kind = f"Content-Type: multipart/form-data; boundary={body.boundary}"
+        curl.setopt(pycurl.POST, 1)
+        curl.setopt(pycurl.HTTPHEADER, ["Expect:", kind])
+        curl.setopt(pycurl.READFUNCTION, body.read)
+        curl.setopt(pycurl.POSTFIELDSIZE_LARGE, body.size)
+        curl.setopt(pycurl.URL, f"{self._base}/bot{token.reveal()}/{method}".encode())
+        try:
+            return _perform(curl)
+        finally:
+            curl.setopt(pycurl.READFUNCTION, io.BytesIO().read)  # lets go of the files
+
+    def fetch(
+        self, token: Secret, file_path: str, timeout: tuple[float, float] = (10, 30)
+    ) -> Reply:
+        """Get a file. Raises NeverSent and Ambiguous, and ValueError for a path that climbs."""
+        if ".." in file_path.split("/"):
+            raise ValueError("a file path must not contain '..'")
+        path = quote(file_path.lstrip("/"))
+        curl = self._bulk(timeout)
+        curl.setopt(pycurl.HTTPGET, 1)
+        curl.setopt(pycurl.URL, f"{self._base}/file/bot{token.reveal()}/{path}".encode())
+        return _perform(curl)
+
+    def _bulk(self, timeout: tuple[float, float]) -> pycurl.Curl:
+        """The thread's second handle, for files: its time is bounded by progress, not in all."""
+        curl: pycurl.Curl | None = getattr(self._threads, "files", None)
+        if curl is None:
+            curl = self._threads.files = self._open()
+            curl.setopt(pycurl.LOW_SPEED_LIMIT, STALLED)
+        curl.setopt(pycurl.CONNECTTIMEOUT_MS, int(timeout[0] * 1000))
+        curl.setopt(pycurl.LOW_SPEED_TIME, max(1, math.ceil(timeout[1])))
+        return curl
+
+    def _open(self) -> pycurl.Curl:
+        curl = pycurl.Curl()
+        curl.setopt(pycurl.NOSIGNAL, 1)
+        curl.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
+        curl.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
+        curl.setopt(pycurl.FOLLOWLOCATION, 0)
+        curl.setopt(pycurl.SSL_VERIFYPEER, 1)
+        curl.setopt(pycurl.SSL_VERIFYHOST, 2)
+        curl.setopt(pycurl.SSLVERSION, pycurl.SSLVERSION_TLSv1_2)
+        curl.setopt(pycurl.CAINFO, self._ca_file)
+        curl.setopt(pycurl.TCP_KEEPALIVE, 1)
+        curl.setopt(pycurl.TCP_KEEPIDLE, 30)
+        curl.setopt(pycurl.TCP_KEEPINTVL, 10)
+        curl.setopt(pycurl.USERAGENT, "steadygram")
+        curl.setopt(pycurl.HTTPHEADER, ["Expect:"])
+        if self._base.startswith("http:"):  # a proxy would read the token
+            curl.setopt(pycurl.NOPROXY, "*")
+        return curl
+
+
+def check_base(url: str) -> str:
+    """Give the base URL without a slash at its end.
+
+    Raises ValueError, one sentence, unless it is https, or http to a server of one's own.
+    """
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if parts.scheme not in ("http", "https") or not host or parts.query or parts.fragment:
+        raise ValueError(f"{url!r} is not a base URL: set one like https://api.telegram.org")
+    if parts.scheme == "http" and (host == "telegram.org" or host.endswith(".telegram.org")):
+        raise ValueError(f"{url!r} would send the token unencrypted: write https:// instead")
+    if not url.isascii():
+        raise ValueError(f"{url!r} has other than ASCII letters: write the host in punycode")
+    return url.rstrip("/")
+
+
+def _perform(curl: pycurl.Curl) -> Reply:
+    try:
+        body: bytes = curl.perform_rb()
+    except pycurl.error as error:
+        code, said = error.args
+        if curl.getinfo(pycurl.REQUEST_SIZE) == 0:
+            raise NeverSent(f"Telegram was not reached: {said} (curl {code})") from None
+        raise Ambiguous(f"no answer from Telegram: {said} (curl {code})") from None
+    status: int = curl.getinfo(pycurl.RESPONSE_CODE)
+    if status == 200:
+        return Reply(200, {}, body)
+    after: int = curl.getinfo(pycurl.RETRY_AFTER)
+    return Reply(status, {"retry-after": str(after)} if after else {}, body)
