@@ -1,0 +1,324 @@
+"""The database: the one place that knows how SQLite and PostgreSQL differ."""
+
+from __future__ import annotations
+
+import fcntl
+import re
+import sqlite3
+import threading
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeAlias
+from urllib.parse import urlsplit
+
+import peewee
+import psycopg2
+from playhouse.pool import (
+    MaxConnectionsExceeded,
+    PooledPostgresqlDatabase,
+    PooledSqliteDatabase,
+)
+
+WAIT = 10.0
+"""Seconds to wait for the writer, for a lock of the file or for a connection of the pool."""
+MIGRATING = 0x57EAD7
+"""Key of the lock that one migrating process holds."""
+
+_READS = re.compile(r"\s*(SELECT|PRAGMA|EXPLAIN|SAVEPOINT|RELEASE|ROLLBACK)\b", re.IGNORECASE)
+_SQLITE_OUTAGES = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_PROTOCOL,
+    }
+)
+_POSTGRES_OUTAGES = ("08", "40", "53", "57P", "58", "55P03", "25006")
+_REFUSED_FOR_GOOD = re.compile(r"authentication failed|(database|role) \".*\" does not exist")
+
+
+def now() -> datetime:
+    """The time of day as the tables keep it: UTC, naive."""
+    return datetime.now(UTC).replace(tzinfo=None)
+
+
+class Turnstile:
+    """A lock that serves threads in the order they came, so that none starves."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._queue: deque[tuple[int, threading.Lock]] = deque()
+        self._holder: int | None = None
+
+    def mine(self) -> bool:
+        """Whether the calling thread holds the lock."""
+        return self._holder == threading.get_ident()
+
+    def acquire(self, timeout: float) -> bool:
+        """Wait for the turn, at most `timeout` seconds; whether it came."""
+        me = threading.get_ident()
+        with self._guard:
+            if self._holder is None:
+                self._holder = me
+                return True
+            turn = threading.Lock()
+            turn.acquire()
+            self._queue.append((me, turn))
+        came = False
+        try:
+            came = turn.acquire(timeout=timeout)
+        finally:
+            if not came:
+                came = self._leave(me, turn)
+        return came
+
+    def release(self) -> None:
+        """Hand the lock to the thread that waits longest."""
+        with self._guard:
+            self._holder = None
+            if self._queue:
+                self._holder, turn = self._queue.popleft()
+                turn.release()
+
+    def _leave(self, me: int, turn: threading.Lock) -> bool:
+        """Leave the queue; True when the lock was handed over at the last moment."""
+        with self._guard:
+            if self._holder == me:
+                return True
+            self._queue.remove((me, turn))
+            return False
+
+
+class Rows:
+    """The whole result of a statement, behind the face of a cursor."""
+
+    def __init__(self, cursor: sqlite3.Cursor) -> None:
+        self.description = cursor.description
+        self._rows = iter(cursor.fetchall() if self.description else ())
+        self.lastrowid = cursor.lastrowid
+        self.rowcount = cursor.rowcount
+
+    def __iter__(self) -> Iterator[Any]:
+        return self._rows
+
+    def fetchone(self) -> Any:
+        """The next row, or None."""
+        return next(self._rows, None)
+
+    def fetchall(self) -> list[Any]:
+        """The rows that were not read yet."""
+        return list(self._rows)
+
+    def close(self) -> None:
+        """Forget the rows."""
+        self._rows = iter(())
+
+
+class Sqlite(PooledSqliteDatabase):  # type: ignore[misc]
+    """A SQLite file with one writer at a time in this process.
+
+    Transactions and autocommitted writes queue at a turnstile instead of fighting over the file.
+    Every result is read whole at once, as psycopg2 does: an open statement would hold the write
+    lock, or a snapshot that the next write of its thread could not get out of.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._writer = Turnstile()
+        super().__init__(
+            str(path),
+            max_connections=None,
+            pragmas={
+                "busy_timeout": int(WAIT * 1000),
+                "journal_mode": "wal",
+                "synchronous": "full",
+                "foreign_keys": 1,
+            },
+            lock_type="IMMEDIATE",
+            returning_clause=True,
+            check_same_thread=False,
+        )
+
+    def begin(self, lock_type: str | None = None) -> None:
+        """Wait for the turn to write, then begin. Raises OperationalError after ten seconds."""
+        if not self._writer.mine():
+            self._take_turn()
+        try:
+            super().begin(lock_type)
+        except BaseException:
+            self._writer.release()
+            raise
+
+    def commit(self) -> None:
+        """Commit, and let the next thread write; after an error the turn lasts to the rollback."""
+        super().commit()
+        self._end_turn()
+
+    def rollback(self) -> None:
+        """Undo; SQLite may have done so by itself, after a full disk for one."""
+        try:
+            if not self.is_closed() and self._state.conn.in_transaction:
+                super().rollback()
+        finally:
+            self._end_turn()
+
+    def execute_sql(self, sql: str, params: Sequence[Any] | None = None) -> Any:
+        """Run one statement; a write outside a transaction waits for its turn."""
+        if self._writer.mine() or _READS.match(sql):
+            return Rows(super().execute_sql(sql, params))
+        self._take_turn()
+        try:
+            return Rows(super().execute_sql(sql, params))
+        finally:
+            self._end_turn()
+
+    def serialise(self, key: int) -> None:
+        """Let one transaction at a time pass: the one writer sees to it already."""
+
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Hold the migration lock; foreign keys sleep, so that a rebuilt table keeps its rows."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with Path(f"{self.path}.lock").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            self.execute_sql("PRAGMA foreign_keys = 0")
+            try:
+                yield
+            finally:
+                self.execute_sql("PRAGMA foreign_keys = 1")
+
+    def orphans(self) -> list[str]:
+        """Rows that point at nothing, one sentence each; foreign keys slept for a while."""
+        rows = self.execute_sql("PRAGMA foreign_key_check").fetchall()
+        return [f"{table} row {row} points at no row of {parent}" for table, row, parent, _ in rows]
+
+    def _connect(self) -> Any:
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return super()._connect()
+
+    def _take_turn(self) -> None:
+        if not self._writer.acquire(WAIT):
+            raise WriterBusy(f"database is locked: another thread writes for {WAIT:.0f} s")
+
+    def _end_turn(self) -> None:
+        if self._writer.mine():
+            self._writer.release()
+
+
+class WriterBusy(peewee.OperationalError):
+    """The turn to write did not come in time."""
+
+
+class Postgres(PooledPostgresqlDatabase):  # type: ignore[misc]
+    """PostgreSQL: `pool` connections are kept, `overflow` more are opened at need."""
+
+    def __init__(self, url: str, *, pool: int, overflow: int) -> None:
+        self._kept = pool
+        options = {"connect_timeout": 5, "application_name": "steadygram"}
+        super().__init__(
+            url,
+            max_connections=pool + overflow,
+            stale_timeout=300,
+            timeout=WAIT,
+            **{name: value for name, value in options.items() if f"{name}=" not in url},
+        )
+
+    def cursor(self, named_cursor: str | None = None) -> Any:
+        """A cursor; outside a transaction a connection that was lost is replaced."""
+        state = self._state
+        if not state.closed and state.conn.closed and not state.transactions:
+            contexts = state.ctx
+            self.close()
+            self.connect()
+            state.ctx = contexts
+        return super().cursor(named_cursor)
+
+    def rollback(self) -> None:
+        """Undo; when the connection is gone the server has done so."""
+        if self.is_closed() or not self._state.conn.closed:
+            super().rollback()
+
+    def serialise(self, key: int) -> None:
+        """Wait until no other open transaction has passed here with the same key."""
+        self.execute_sql("SELECT pg_advisory_xact_lock(%s)", (key,))
+
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Hold the migration lock, on a connection of its own."""
+        connection = self._connect_apart()
+        try:
+            connection.cursor().execute("SELECT pg_advisory_lock(%s)", (MIGRATING,))
+            yield
+        finally:
+            connection.close()
+
+    def orphans(self) -> list[str]:
+        """Rows that point at nothing: the server refuses them at once."""
+        return []
+
+    def _connect_apart(self) -> Any:
+        connection = self._adapter.connect(self, **self.connect_params)
+        connection.autocommit = True
+        return connection
+
+    def _can_reuse(self, conn: Any) -> bool:
+        return len(self._connections) < self._kept and bool(super()._can_reuse(conn))
+
+
+Database: TypeAlias = Sqlite | Postgres
+
+db = peewee.DatabaseProxy()
+
+
+def open_database(url: str, *, pool: int = 10, overflow: int = 20) -> Database:
+    """The database behind a URL; nothing is connected yet. Raises ValueError for another URL."""
+    scheme, _, rest = url.partition("://")
+    if scheme in ("postgresql", "postgres"):
+        return Postgres(f"postgresql://{rest}", pool=pool, overflow=overflow)
+    path = urlsplit(url).path[1:]
+    if scheme == "sqlite" and path and path != ":memory:":
+        return Sqlite(Path(path))
+    raise ValueError("DATABASE_URL must be sqlite:///path/to/file.db or postgresql://…")
+
+
+def bind(database: Database) -> Database:
+    """Make a database the one that all models use."""
+    db.initialize(database)
+    return database
+
+
+def current() -> Database:
+    """The database that the models use. Raises AttributeError before `bind`."""
+    return db.obj  # type: ignore[no-any-return]
+
+
+def is_outage(error: BaseException | None) -> bool:
+    """Whether the database is unreachable, busy or full, so that the same work may succeed later.
+
+    False for mistakes: wrong SQL, a missing table, a refused or impossible value.
+    """
+    while error is not None:
+        if _is_outage(error):
+            return True
+        error = getattr(error, "orig", None) or error.__cause__
+    return False
+
+
+def _is_outage(error: BaseException) -> bool:
+    if isinstance(error, MaxConnectionsExceeded | WriterBusy):
+        return True
+    if isinstance(error, sqlite3.Error):
+        return getattr(error, "sqlite_errorcode", 0) & 0xFF in _SQLITE_OUTAGES
+    if not isinstance(error, psycopg2.Error):
+        return False
+    if error.pgcode:
+        return error.pgcode.startswith(_POSTGRES_OUTAGES)
+    lost = isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError)
+    lost = lost or type(error) is psycopg2.DatabaseError
+    return lost and not _REFUSED_FOR_GOOD.search(str(error))

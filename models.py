@@ -1,0 +1,346 @@
+"""The core's tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import peewee
+from peewee import (
+    SQL,
+    AutoField,
+    BigAutoField,
+    BigIntegerField,
+    BooleanField,
+    CharField,
+    CompositeKey,
+    DateTimeField,
+    ForeignKeyField,
+    IntegerField,
+    JSONField,
+    SmallIntegerField,
+    TextField,
+)
+
+from database import db, now
+
+
+class Role(StrEnum):
+    """What a person may do; each role may do what the ones before it may."""
+
+    USER = "user"
+    MODERATOR = "moderator"
+    ADMIN = "admin"
+    OWNER = "owner"
+
+    @property
+    def rank(self) -> int:
+        """The place in the order: 0 for a user, 3 for an owner."""
+        return _RANKS[self]
+
+    def __lt__(self, other: str) -> bool:
+        return self.rank < Role(other).rank
+
+    def __le__(self, other: str) -> bool:
+        return self.rank <= Role(other).rank
+
+    def __gt__(self, other: str) -> bool:
+        return self.rank > Role(other).rank
+
+    def __ge__(self, other: str) -> bool:
+        return self.rank >= Role(other).rank
+
+
+_RANKS = {role: rank for rank, role in enumerate(Role)}
+
+
+class Status(StrEnum):
+    """Whether a person takes part: banned by the team, or gone by their own act."""
+
+    ACTIVE = "active"
+    BANNED = "banned"
+    BLOCKED = "blocked"
+    DELETED = "deleted"
+
+
+class Language(StrEnum):
+    """The languages that the bot speaks."""
+
+    EN = "en"
+    RU = "ru"
+
+
+class EventType(StrEnum):
+    """The events that the core records; plugins add names of their own."""
+
+    USER_JOINED = "user_joined"
+    USER_BLOCKED = "user_blocked"
+    USER_UNBLOCKED = "user_unblocked"
+    USER_REFERRED = "user_referred"
+    MESSAGE = "message"
+    COMMAND = "command"
+    CALLBACK = "callback"
+    INLINE = "inline"
+
+
+E = TypeVar("E", bound=StrEnum)
+
+if TYPE_CHECKING:
+
+    class _Choice(peewee.Field[E]):
+        max_length: int
+else:
+
+    class _Choice(CharField, Generic[E]):
+        pass
+
+
+class Choice(_Choice[E]):
+    """A short text column that holds the values of one enumeration."""
+
+    def __init__(self, default: E, **options: Any) -> None:
+        self.enumeration = type(default)
+        options.setdefault("choices", [(value.value, value.value) for value in self.enumeration])
+        options.setdefault("constraints", [SQL(f"DEFAULT '{default.value}'")])
+        super().__init__(max_length=16, default=default, **options)
+
+    def db_value(self, value: str | None) -> str | None:
+        """The plain text; raises ValueError for one that the enumeration lacks."""
+        return None if value is None else self.enumeration(value).value
+
+    def python_value(self, value: str) -> E:
+        """The member; a value that a newer release wrote reads as the harmless default."""
+        try:
+            return self.enumeration(value)
+        except ValueError:
+            return self.default  # type: ignore[no-any-return]
+
+
+class Base(peewee.Model):
+    """What all tables share: the database, and that a save writes only what was changed."""
+
+    if TYPE_CHECKING:
+        _dirty: set[str]
+
+    class Meta:
+        database = db
+        only_save_dirty = True
+        legacy_table_names = False
+
+    def take(self, values: Mapping[str, Any]) -> None:
+        """Hold what the row holds by now: values by the fields' names, none of them to be saved."""
+        self.__data__.update(values)
+        for name in values:
+            self.__rel__.pop(name, None)
+        self._dirty.difference_update(values)
+
+
+class User(Base):
+    """A person who has met a bot."""
+
+    id = AutoField()
+    telegram_id = BigIntegerField(unique=True)
+    username = CharField(64, null=True, index=True)
+    first_name = CharField(256)
+    last_name = CharField(256, null=True)
+    language = Choice(Language.EN)
+    status = Choice(Status.ACTIVE, index=True)
+    role = Choice(Role.USER, index=True)
+    referrer = ForeignKeyField("self", null=True, backref="referrals", on_delete="SET NULL")
+    source = CharField(64, null=True)
+    total_messages = IntegerField(default=0, constraints=[SQL("DEFAULT 0")])
+    last_activity_at = DateTimeField(null=True, index=True)
+    created_at = DateTimeField(default=now)
+    updated_at = DateTimeField(default=now)
+
+    if TYPE_CHECKING:
+        referrer_id: int | None
+
+    class Meta:
+        table_name = "users"
+
+    @property
+    def name(self) -> str:
+        """The name to show."""
+        return f"{self.first_name} {self.last_name or ''}".strip() or str(self.telegram_id)
+
+
+class AnalyticsEvent(Base):
+    """Something that happened, for the statistics."""
+
+    id = BigAutoField()
+    event_type = CharField(64, index=True)
+    user = ForeignKeyField(User, null=True, backref="events", on_delete="CASCADE")
+    data = JSONField(null=True)
+    created_at = DateTimeField(default=now, index=True)
+    updated_at = DateTimeField(default=now)
+
+    if TYPE_CHECKING:
+        user_id: int | None
+
+    class Meta:
+        table_name = "analytics_events"
+
+
+class Bot(Base):
+    """A bot of this installation; its id is Telegram's."""
+
+    id = BigIntegerField(primary_key=True)
+    username = CharField(64)
+    name = CharField(256)
+    menu = JSONField(null=True)
+    created_at = DateTimeField(default=now)
+    updated_at = DateTimeField(default=now)
+
+    class Meta:
+        table_name = "bots"
+
+
+class Chat(Base):
+    """A group or channel that a bot is or was in."""
+
+    id = AutoField()
+    bot_id = BigIntegerField()
+    telegram_id = BigIntegerField()
+    kind = CharField(16)
+    title = CharField(256)
+    username = CharField(64, null=True)
+    membership = CharField(16)
+    created_at = DateTimeField(default=now)
+    updated_at = DateTimeField(default=now)
+
+    class Meta:
+        table_name = "chats"
+        indexes = ((("bot_id", "telegram_id"), True),)
+
+
+class Inbox(Base):
+    """An update that was accepted, until a week after it is done.
+
+    `queued`: put in by another process; `new`: accepted by the bot; `replying`: its atomic handler
+    has committed, the payload holds the calls still to send; then `done`, `failed` or `unknown`.
+    """
+
+    bot_id = BigIntegerField()
+    update_id = BigIntegerField()
+    lane = BigIntegerField()
+    kind = CharField(64)
+    state = CharField(16)
+    payload = TextField(null=True)
+    attempts = SmallIntegerField(default=0, constraints=[SQL("DEFAULT 0")])
+    received_at = DateTimeField(default=now)
+    done_at = DateTimeField(null=True, index=True)
+
+    class Meta:
+        table_name = "inbox"
+        primary_key = CompositeKey("bot_id", "update_id")
+
+
+Inbox.add_index(
+    Inbox.index(
+        Inbox.bot_id,
+        Inbox.lane,
+        Inbox.update_id,
+        where=SQL("state IN ('queued', 'new', 'replying')"),
+        name="inbox_open",
+    )
+)
+
+
+class Conversation(Base):
+    """A question that was put to a person in a chat; `user_id` is Telegram's."""
+
+    bot_id = BigIntegerField()
+    chat_id = BigIntegerField()
+    user_id = BigIntegerField()
+    step = CharField(128)
+    data = JSONField()
+    expires_at = DateTimeField(index=True)
+    updated_at = DateTimeField(default=now)
+
+    class Meta:
+        table_name = "conversations"
+        primary_key = CompositeKey("bot_id", "chat_id", "user_id")
+
+
+class Failure(Base):
+    """An update whose handler raised: open, replayed or dismissed. Ids are Telegram's."""
+
+    id = AutoField()
+    bot_id = BigIntegerField()
+    update_id = BigIntegerField()
+    plugin = CharField(64)
+    handler = CharField(128)
+    error = CharField(128)
+    message = TextField()
+    traceback = TextField()
+    fingerprint = CharField(64)
+    payload = TextField(null=True)
+    user_id = BigIntegerField(null=True)
+    chat_id = BigIntegerField(null=True)
+    state = CharField(16, default="open", constraints=[SQL("DEFAULT 'open'")])
+    noticed_at = DateTimeField(null=True)
+    created_at = DateTimeField(default=now)
+    updated_at = DateTimeField(default=now)
+
+    class Meta:
+        table_name = "failures"
+        indexes = (
+            (("bot_id", "update_id"), False),
+            (("state", "created_at"), False),
+            (("fingerprint", "noticed_at"), False),
+        )
+
+
+class PluginSwitch(Base):
+    """A plugin switched on or off, in one chat or (`chat_id` 0) everywhere."""
+
+    id = AutoField()
+    plugin = CharField(64)
+    chat_id = BigIntegerField(default=0, constraints=[SQL("DEFAULT 0")])
+    enabled = BooleanField()
+
+    class Meta:
+        table_name = "plugin_switches"
+        indexes = ((("plugin", "chat_id"), True),)
+
+
+class PluginSetting(Base):
+    """A setting of a plugin that differs from its default."""
+
+    id = AutoField()
+    plugin = CharField(64)
+    key = CharField(64)
+    value = JSONField()
+
+    class Meta:
+        table_name = "plugin_settings"
+        indexes = ((("plugin", "key"), True),)
+
+
+class Lease(Base):
+    """Who does what only one process may do, as `bot.lease` counts it."""
+
+    name = CharField(64, primary_key=True)
+    owner = CharField(255)
+    fence = IntegerField()
+    beats = IntegerField()
+    updated_at = DateTimeField(default=now)
+
+    class Meta:
+        table_name = "leases"
+
+
+TABLES: list[type[peewee.Model]] = [
+    User,
+    AnalyticsEvent,
+    Bot,
+    Chat,
+    Inbox,
+    Conversation,
+    Failure,
+    PluginSwitch,
+    PluginSetting,
+    Lease,
+]

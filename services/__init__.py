@@ -1,0 +1,1 @@
+"""What the bot and the panel both do: no Telegram and no HTTP in here."""

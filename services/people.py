@@ -1,0 +1,171 @@
+"""Everybody in a batch of updates, written and read with a statement each."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from database import db
+from models import EventType, Language, Role, Status, User
+
+HEALED_AFTER = timedelta(seconds=60)
+"""Longer than any transaction: an object that runs ahead of its row since then was undone."""
+COLUMNS = ", ".join(field.column_name for field in User._meta.sorted_fields)
+
+
+class Sender(NamedTuple):
+    """A person as Telegram describes them in an update."""
+
+    telegram_id: int
+    username: str | None
+    first_name: str
+    last_name: str | None
+    language_code: str | None
+
+
+class Row(NamedTuple):
+    """A row of `users`, read without Peewee: its columns in their order, by the fields' names."""
+
+    id: int
+    telegram_id: int
+    username: str | None
+    first_name: str
+    last_name: str | None
+    language: Language
+    status: Status
+    role: Role
+    referrer: int | None
+    source: str | None
+    total_messages: int
+    last_activity_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+
+
+class People:
+    """The people whom this process met lately: one object a person, shared and kept fresh."""
+
+    def __init__(
+        self, owner_ids: frozenset[int], default_language: str, size: int = 10_000
+    ) -> None:
+        self._owner_ids = owner_ids
+        self._default_language = Language(default_language)
+        self._size = size
+        self._known: OrderedDict[int, User] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, telegram_id: int) -> User | None:
+        """A person from memory, or None."""
+        return self._known.get(telegram_id)
+
+    def forget(self, telegram_id: int) -> None:
+        """Drop a person's object, for one whose changes were rolled back."""
+        with self._lock:
+            self._known.pop(telegram_id, None)
+
+    def meet(self, senders: Iterable[Sender], *, now: datetime) -> dict[int, User]:
+        """Everybody in a batch by Telegram id: one select, and one upsert when anybody changed.
+
+        Writes in the caller's transaction: newcomers, with a `user_joined` event each, new names,
+        and the role of those who are owners by the settings.
+        """
+        batch = {sender.telegram_id: sender for sender in senders}
+        if not batch:
+            return {}
+        ids = sorted(batch)
+        rows = _read(_select_sql(len(ids), db.param), ids)
+        changed = [batch[key] for key in ids if self._differs(batch[key], rows.get(key))]
+        if changed:
+            written = self._upsert(changed, now)
+            _joined([row.id for row in written.values() if row.created_at == now], now)
+            rows |= written
+        with self._lock:
+            return {key: self._keep(row, now) for key, row in rows.items()}
+
+    def _differs(self, sender: Sender, row: Row | None) -> bool:
+        if row is None or (row.username, row.first_name, row.last_name) != sender[1:4]:
+            return True
+        return sender.telegram_id in self._owner_ids and row.role is not Role.OWNER
+
+    def _upsert(self, senders: Sequence[Sender], now: datetime) -> dict[int, Row]:
+        values: list[Any] = []
+        for sender in senders:
+            role = Role.OWNER if sender.telegram_id in self._owner_ids else Role.USER
+            language = self._language(sender.language_code)
+            values += (*sender[:4], language.value, role.value, now, now)
+        return _read(_upsert_sql(len(senders), db.param), values)
+
+    def _language(self, code: str | None) -> Language:
+        spoken = (code or "").lower().partition("-")[0]
+        return Language(spoken) if spoken in set(Language) else self._default_language
+
+    def _keep(self, row: Row, now: datetime) -> User:
+        """The person's object, brought up to the row unless a handler's write is ahead of it."""
+        user = self._known.get(row.telegram_id)
+        if user is None:
+            user = self._known[row.telegram_id] = User(__no_default__=True)
+            if len(self._known) > self._size:
+                self._known.popitem(last=False)
+        else:
+            self._known.move_to_end(row.telegram_id)
+            if row.updated_at < user.updated_at > now - HEALED_AFTER:
+                return user
+        user.take(row._asdict())
+        return user
+
+
+def _joined(user_ids: Sequence[int], at: datetime) -> None:
+    if user_ids:
+        values = [v for user_id in user_ids for v in (EventType.USER_JOINED.value, user_id, at, at)]
+        db.execute_sql(_joined_sql(len(user_ids), db.param), values)
+
+
+def _read(sql: str, values: Sequence[Any]) -> dict[int, Row]:
+    rows = (Row._make(row) for row in db.execute_sql(sql, values).fetchall())
+    return {
+        row.telegram_id: row._replace(
+            language=User.language.python_value(row.language),
+            status=User.status.python_value(row.status),
+            role=User.role.python_value(row.role),
+            last_activity_at=_time(row.last_activity_at),
+            created_at=_time(row.created_at),
+            updated_at=_time(row.updated_at),
+        )
+        for row in rows
+    }
+
+
+def _time(value: Any) -> Any:
+    return datetime.fromisoformat(value) if isinstance(value, str) else value
+
+
+@lru_cache(maxsize=256)
+def _select_sql(count: int, param: str) -> str:
+    ids = ", ".join([param] * count)
+    return f"SELECT {COLUMNS} FROM users WHERE telegram_id IN ({ids})"
+
+
+@lru_cache(maxsize=256)
+def _upsert_sql(count: int, param: str) -> str:
+    row = f"({', '.join([param] * 8)})"
+    return (
+        "INSERT INTO users (telegram_id, username, first_name, last_name, language, role,"
+        f" created_at, updated_at) VALUES {', '.join([row] * count)}"
+        " ON CONFLICT (telegram_id) DO UPDATE SET username = EXCLUDED.username,"
+        " first_name = EXCLUDED.first_name, last_name = EXCLUDED.last_name,"
+        " role = CASE WHEN EXCLUDED.role = 'owner' THEN 'owner' ELSE users.role END,"
+        f" updated_at = EXCLUDED.updated_at RETURNING {COLUMNS}"
+    )
+
+
+@lru_cache(maxsize=256)
+def _joined_sql(count: int, param: str) -> str:
+    row = f"({', '.join([param] * 4)})"
+    return (
+        "INSERT INTO analytics_events (event_type, user_id, created_at, updated_at)"
+        f" VALUES {', '.join([row] * count)}"
+    )

@@ -1,0 +1,140 @@
+"""People: what is changed and counted about one person."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from database import current, db, now
+from models import Chat, Language, Role, Status, User
+from services.people import People, Sender
+
+__all__ = [
+    "People",
+    "Referrals",
+    "Sender",
+    "find",
+    "migrate_chat",
+    "refer",
+    "referrals",
+    "set_language",
+    "set_role",
+    "set_source",
+    "set_status",
+]
+
+SOURCE_SIZE = 64
+REFERRING = 0x2EFE2
+"""Key of the lock under which one referral at a time is written."""
+
+
+class Referrals(NamedTuple):
+    """How many people someone brought, and how many of them are still active."""
+
+    came: int
+    stayed: int
+
+
+def find(telegram_id: int) -> User | None:
+    """A person from the database, or None."""
+    return User.get_or_none(User.telegram_id == telegram_id)
+
+
+def set_role(user: User, role: Role) -> None:
+    """Give a person another role."""
+    _set(user, role=role)
+
+
+def set_status(user: User, status: Status) -> None:
+    """Give a person another status."""
+    _set(user, status=status)
+
+
+def set_language(user: User, language: Language) -> None:
+    """Speak another language with a person."""
+    _set(user, language=language)
+
+
+def set_source(user: User, source: str) -> bool:
+    """Note where a person came from, once; whether it was the first time."""
+    source = source[:SOURCE_SIZE]
+    changed = (
+        User.update(source=source, updated_at=now())
+        .where(User.id == user.id, User.source.is_null())
+        .execute()
+    )
+    if changed:
+        user.take({"source": source})
+    return bool(changed)
+
+
+def refer(user: User, referrer_telegram_id: int) -> bool:
+    """Note who brought a person: once, never themselves, never in a ring; whether it was noted."""
+    with db.atomic():
+        current().serialise(REFERRING)
+        referrer = find(referrer_telegram_id)
+        if referrer is None or _came_by(referrer.id, user.id):
+            return False
+        changed = (
+            User.update(referrer=referrer.id, updated_at=now())
+            .where(User.id == user.id, User.referrer.is_null())
+            .execute()
+        )
+    if changed:
+        user.take({"referrer": referrer.id})
+    return bool(changed)
+
+
+def referrals(user: User) -> Referrals:
+    """How many people came by this person, and how many of them are still active."""
+    sql = f"SELECT COUNT(*), COUNT(CASE WHEN status = {db.param} THEN 1 END) FROM users"
+    row = db.execute_sql(
+        f"{sql} WHERE referrer_id = {db.param}", (Status.ACTIVE.value, user.id)
+    ).fetchone()
+    return Referrals(*row)
+
+
+def migrate_chat(bot_id: int, old: int, new: int) -> None:
+    """Carry over what belongs to a group that became a supergroup, with another id.
+
+    Its row, its conversations and its plugin switches; what the new id has already stays. Writes
+    in the caller's transaction.
+    """
+    mine = f"bot_id = {int(bot_id)}"
+    _move("chats", "telegram_id", old, new, same=("bot_id",), where=mine)
+    _move("conversations", "chat_id", old, new, same=("bot_id", "user_id"), where=mine)
+    _move("plugin_switches", "chat_id", old, new, same=("plugin",))
+    Chat.update(kind="supergroup", updated_at=now()).where(
+        Chat.bot_id == bot_id, Chat.telegram_id == new
+    ).execute()
+
+
+def _move(
+    table: str, column: str, old: int, new: int, *, same: Sequence[str], where: str = "1 = 1"
+) -> None:
+    """Give rows another id, each unless its like is there, and delete those that stay behind."""
+    like = "".join(f" AND there.{name} = {table}.{name}" for name in same)
+    sql = (
+        f"UPDATE {table} SET {column} = ? WHERE {where} AND {column} = ?"
+        f" AND NOT EXISTS (SELECT 1 FROM {table} AS there WHERE there.{column} = ?{like})"
+    )
+    db.execute_sql(sql.replace("?", db.param), (new, old, new))
+    db.execute_sql(f"DELETE FROM {table} WHERE {where} AND {column} = {db.param}", (old,))
+
+
+def _set(user: User, **values: Any) -> None:
+    """Write the row and the object, so that the running handler sees it too."""
+    values["updated_at"] = now()
+    User.update(values).where(User.id == user.id).execute()
+    user.take(values)
+
+
+def _came_by(user_id: int, other_id: int) -> bool:
+    """Whether the other is the person, or among those who brought them, however far up."""
+    sql = (
+        "WITH RECURSIVE line (id, referrer_id) AS ("
+        " SELECT id, referrer_id FROM users WHERE id = ?"
+        " UNION SELECT users.id, users.referrer_id FROM users, line"
+        " WHERE users.id = line.referrer_id) SELECT 1 FROM line WHERE id = ?"
+    ).replace("?", db.param)
+    return db.execute_sql(sql, (user_id, other_id)).fetchone() is not None
