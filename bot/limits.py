@@ -96,9 +96,9 @@ class Turn:
         self.slot: float | None = None
         self._limits = limits
 
-    def wait(self) -> bool:
-        """Wait until the call may go; False when the wait was ended by a stop."""
-        return self._limits.wait_for(self)
+    def wait(self, wait: Callable[[float], bool]) -> bool:
+        """Wait until the call may go; False when `wait(seconds)` said to give up."""
+        return self._limits.admit(self, wait)
 
     def leave(self) -> None:
         """The call is over: the next one of its chat may go."""
@@ -118,7 +118,7 @@ class Limits:
     chats refused within a moment. Else for the chat.
 
     Calls of one chat that wait go in the order in which they came, one after the other, and a
-    refused call keeps its place. `wait(seconds)` waits and says whether to give up.
+    refused call keeps its place.
     """
 
     def __init__(
@@ -128,7 +128,6 @@ class Limits:
         group_rate: float = 20,
         *,
         clock: Callable[[], float] = time.monotonic,
-        wait: Callable[[float], bool],
     ) -> None:
         self._all = _window(rate, 1.0) if rate else None
         self._chat_rate = chat_rate
@@ -136,7 +135,6 @@ class Limits:
         self._pacing = bool(rate or chat_rate or group_rate)
         self._memory = max(60.0, BURST / chat_rate if chat_rate else 0.0) + MARGIN
         self._clock = clock
-        self._wait = wait
         self._lock = threading.Lock()
         self._chats: dict[str, Chat] = {}
         self._sweep_at = 1024
@@ -196,14 +194,14 @@ class Limits:
                 return True
             return self._all is not None and self._all.recent(now) >= 0.9 * len(self._all.times)
 
-    def wait_for(self, turn: Turn) -> bool:
-        """Wait until this turn may go; False when the wait was ended by a stop."""
+    def admit(self, turn: Turn, wait: Callable[[float], bool]) -> bool:
+        """Wait until this turn may go; False when `wait(seconds)` said to give up."""
         while True:
             with self._lock:
                 delay = self._delay(turn, self._clock())
             if delay <= 0:
                 return True
-            if self._wait(delay):
+            if wait(delay):
                 return False
 
     def _delay(self, turn: Turn, now: float) -> float:

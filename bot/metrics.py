@@ -14,9 +14,12 @@ from prometheus_client import (
     disable_created_metrics,
     start_http_server,
 )
+from prometheus_client.metrics import MetricWrapperBase
 from prometheus_client.process_collector import ProcessCollector
 
 from settings import SettingsError
+
+EVERYWHERE = "0.0.0.0"  # noqa: S104  a container is scraped from outside
 
 OTHER = "other"
 """What a label says for a value outside its set."""
@@ -24,8 +27,7 @@ OTHER = "other"
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 """Upper bounds of the histograms' buckets, in seconds."""
 
-METHODS = frozenset(
-    """
+_METHODS = """
 addStickerToSet answerCallbackQuery answerChatJoinRequestQuery answerGuestQuery answerInlineQuery
 answerPreCheckoutQuery answerShippingQuery answerWebAppQuery approveChatJoinRequest
 approveSuggestedPost banChatMember banChatSenderChat close closeForumTopic closeGeneralForumTopic
@@ -65,28 +67,26 @@ stopMessageLiveLocation stopPoll transferBusinessAccountStars transferGift unban
 unbanChatSenderChat unhideGeneralForumTopic unpinAllChatMessages unpinAllForumTopicMessages
 unpinAllGeneralForumTopicMessages unpinChatMessage upgradeGift uploadStickerFile verifyChat
 verifyUser
-""".split()
-)
+"""
+METHODS = frozenset(_METHODS.split())
 """The methods of Bot API 10.3."""
 
-KINDS = frozenset(
-    """
+_KINDS = """
 message edited_message channel_post edited_channel_post business_connection business_message
 edited_business_message deleted_business_messages guest_message message_reaction
 message_reaction_count inline_query chosen_inline_result callback_query shipping_query
 pre_checkout_query purchased_paid_media poll poll_answer my_chat_member chat_member
 chat_join_request chat_boost removed_chat_boost managed_bot subscription
 stopped_message_generation
-""".split()
-)
+"""
+KINDS = frozenset(_KINDS.split())
 """The kinds of update of Bot API 10.3."""
 
-CODES = frozenset(
-    "200 400 401 403 404 409 413 421 429 500 502 503 504 never_sent ambiguous".split()
-)
+STATUSES = (200, 400, 401, 403, 404, 409, 413, 421, 429, 500, 502, 503, 504)
+CODES = frozenset([*map(str, STATUSES), "never_sent", "ambiguous"])
 """HTTP statuses of Telegram's answers, and the two ways to get no answer."""
 
-METRIC = TypeVar("METRIC", Counter, Gauge, Histogram)
+METRIC = TypeVar("METRIC", bound=MetricWrapperBase)
 
 
 class Label:
@@ -249,12 +249,12 @@ class Metrics:
         self.api_requests(method, code).inc()
         self.api_duration(method).observe(seconds)
 
-    def serve(self, port: int, host: str = "0.0.0.0") -> WSGIServer:
+    def serve(self, port: int, host: str = EVERYWHERE) -> WSGIServer:
         """Answer scrapes on a thread of their own; the server given back can be shut down.
 
         Raises SettingsError when the port cannot be had.
         """
-        disable_created_metrics()
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         try:
             server, _ = start_http_server(port, host, self.registry)
         except OSError as error:

@@ -1,0 +1,61 @@
+"""The answer: what Telegram replied, read into a result or an error."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from http.client import responses
+from typing import Any
+
+from telebot.apihelper import ApiTelegramException
+
+from bot.wire import Ambiguous, Reply
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer of Telegram in the shape that telebot expects."""
+
+    status_code: int
+    data: dict[str, Any]
+    text: str = ""
+    retry_after: str = ""
+
+    @property
+    def reason(self) -> str:
+        return responses.get(self.status_code, "")
+
+    def json(self) -> dict[str, Any]:
+        return self.data
+
+
+def result_of(method: str, reply: Reply) -> Any:
+    """The result in an answer. Raises ApiTelegramException, and Ambiguous for what is no answer."""
+    try:
+        answer = json.loads(reply.body)
+    except (ValueError, RecursionError):
+        answer = None
+    if not isinstance(answer, dict):
+        answer = {}
+    if answer.get("ok") is True:
+        return answer.get("result")
+    if reply.status == 429:
+        answer = {"error_code": 429, "description": "Too Many Requests"} | answer
+    if not isinstance(answer.get("error_code"), int):
+        raise Ambiguous(f"{method} got HTTP {reply.status} and a body that is not Telegram's")
+    answer.setdefault("description", "")
+    text = reply.body.decode(errors="replace")
+    after = reply.headers.get("retry-after", "")
+    full = Answer(reply.status, answer, text, after)
+    raise ApiTelegramException(method, full, answer)  # type: ignore[no-untyped-call]
+
+
+def retry_after(error: Exception) -> float:
+    """Seconds that a 429 asks for; 1 when it does not say."""
+    answer: Answer = error.result  # type: ignore[attr-defined]
+    parameters = answer.data.get("parameters")
+    told = parameters.get("retry_after") if isinstance(parameters, dict) else answer.retry_after
+    try:
+        return max(0.0, float(told or 1))
+    except (TypeError, ValueError):
+        return 1.0
