@@ -131,8 +131,8 @@ class Base(peewee.Model):
     def take(self, values: Mapping[str, Any]) -> None:
         """Hold what the row holds by now: values by the fields' names, none of them to be saved."""
         self.__data__.update(values)
-        for name in values:
-            self.__rel__.pop(name, None)
+        for name in self.__rel__.keys() & values.keys():
+            del self.__rel__[name]
         self._dirty.difference_update(values)
 
 

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from database import db
 from models import EventType, Language, Role, Status, User
@@ -15,6 +15,14 @@ from models import EventType, Language, Role, Status, User
 HEALED_AFTER = timedelta(seconds=60)
 """Longer than any transaction: an object that runs ahead of its row since then was undone."""
 COLUMNS = ", ".join(field.column_name for field in User._meta.sorted_fields)
+FIELDS = tuple(field.name for field in User._meta.sorted_fields)
+LANGUAGES = {language.value: language for language in Language}
+STATUSES = {status.value: status for status in Status}
+TIMES = ("last_activity_at", "created_at", "updated_at")
+ROLES = {role.value: role for role in Role}
+
+Row: TypeAlias = dict[str, Any]
+"""A row of `users` by the fields' names, read without Peewee, which would take most of the time."""
 
 
 class Sender(NamedTuple):
@@ -25,25 +33,6 @@ class Sender(NamedTuple):
     first_name: str
     last_name: str | None
     language_code: str | None
-
-
-class Row(NamedTuple):
-    """A row of `users`, read without Peewee: its columns in their order, by the fields' names."""
-
-    id: int
-    telegram_id: int
-    username: str | None
-    first_name: str
-    last_name: str | None
-    language: Language
-    status: Status
-    role: Role
-    referrer: int | None
-    source: str | None
-    total_messages: int
-    last_activity_at: datetime | None
-    created_at: datetime
-    updated_at: datetime
 
 
 class People:
@@ -81,15 +70,15 @@ class People:
         changed = [batch[key] for key in ids if self._differs(batch[key], rows.get(key))]
         if changed:
             written = self._upsert(changed, now)
-            _joined([row.id for row in written.values() if row.created_at == now], now)
+            _joined([row["id"] for row in written.values() if row["created_at"] == now], now)
             rows |= written
         with self._lock:
             return {key: self._keep(row, now) for key, row in rows.items()}
 
     def _differs(self, sender: Sender, row: Row | None) -> bool:
-        if row is None or (row.username, row.first_name, row.last_name) != sender[1:4]:
+        if row is None or (row["username"], row["first_name"], row["last_name"]) != sender[1:4]:
             return True
-        return sender.telegram_id in self._owner_ids and row.role is not Role.OWNER
+        return sender.telegram_id in self._owner_ids and row["role"] is not Role.OWNER
 
     def _upsert(self, senders: Sequence[Sender], now: datetime) -> dict[int, Row]:
         values: list[Any] = []
@@ -101,20 +90,21 @@ class People:
 
     def _language(self, code: str | None) -> Language:
         spoken = (code or "").lower().partition("-")[0]
-        return Language(spoken) if spoken in set(Language) else self._default_language
+        return LANGUAGES.get(spoken, self._default_language)
 
     def _keep(self, row: Row, now: datetime) -> User:
         """The person's object, brought up to the row unless a handler's write is ahead of it."""
-        user = self._known.get(row.telegram_id)
+        telegram_id = row["telegram_id"]
+        user = self._known.get(telegram_id)
         if user is None:
-            user = self._known[row.telegram_id] = User(__no_default__=True)
+            user = self._known[telegram_id] = User(__no_default__=True)
             if len(self._known) > self._size:
                 self._known.popitem(last=False)
         else:
-            self._known.move_to_end(row.telegram_id)
-            if row.updated_at < user.updated_at > now - HEALED_AFTER:
+            self._known.move_to_end(telegram_id)
+            if row["updated_at"] < user.updated_at > now - HEALED_AFTER:
                 return user
-        user.take(row._asdict())
+        user.take(row)
         return user
 
 
@@ -125,22 +115,17 @@ def _joined(user_ids: Sequence[int], at: datetime) -> None:
 
 
 def _read(sql: str, values: Sequence[Any]) -> dict[int, Row]:
-    rows = (Row._make(row) for row in db.execute_sql(sql, values).fetchall())
-    return {
-        row.telegram_id: row._replace(
-            language=User.language.python_value(row.language),
-            status=User.status.python_value(row.status),
-            role=User.role.python_value(row.role),
-            last_activity_at=_time(row.last_activity_at),
-            created_at=_time(row.created_at),
-            updated_at=_time(row.updated_at),
-        )
-        for row in rows
-    }
-
-
-def _time(value: Any) -> Any:
-    return datetime.fromisoformat(value) if isinstance(value, str) else value
+    rows = {}
+    for record in db.execute_sql(sql, values).fetchall():
+        row = dict(zip(FIELDS, record))
+        row["language"] = LANGUAGES.get(row["language"], Language.EN)
+        row["status"] = STATUSES.get(row["status"], Status.ACTIVE)
+        row["role"] = ROLES.get(row["role"], Role.USER)
+        if db.param == "?":
+            for name in TIMES:
+                row[name] = row[name] and datetime.fromisoformat(row[name])
+        rows[row["telegram_id"]] = row
+    return rows
 
 
 @lru_cache(maxsize=256)
