@@ -1,0 +1,259 @@
+"""The inbox: an update is committed here before Telegram is told that we have it."""
+
+from __future__ import annotations
+
+import json
+import re
+import zlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any, TypeAlias
+
+from database import db, now
+from models import User
+from services.chats import Chats
+from services.users import People, Sender
+
+Raw: TypeAlias = dict[str, Any]
+LaneKey: TypeAlias = tuple[int, int]
+
+KIND = re.compile("[a-z_]{1,32}")
+OPEN = "('new', 'replying')"
+KEPT = timedelta(days=7)
+"""How long ids stay for recognition: Telegram may restart them at random after an idle week."""
+
+
+@dataclass(slots=True)
+class Item:
+    """One accepted update on its way through a lane."""
+
+    bot_id: int
+    update_id: int
+    lane: int
+    kind: str
+    update: Raw
+    state: str = "new"
+    attempts: int = 0
+    recovered: bool = False
+    """Read back from the table: a start of its handler is written down before it runs."""
+    user: User | None = None
+    fresh_user: bool = False
+
+    @property
+    def key(self) -> LaneKey:
+        return (self.bot_id, self.lane)
+
+    @property
+    def id(self) -> tuple[int, int]:
+        return (self.bot_id, self.update_id)
+
+
+def kind_of(update: Raw) -> str:
+    """The update's kind: the name of its one field beside `update_id`; "" when it has none."""
+    named = (key for key, value in update.items() if isinstance(value, dict))
+    return next((key for key in named if KIND.fullmatch(key)), "")
+
+
+def lane_of(update: Raw, kind: str) -> int:
+    """The key whose updates keep their order: the chat, else the user, else the poll."""
+    event = update.get(kind)
+    if not isinstance(event, dict):
+        return 0
+    message = event.get("message")
+    for holder in (event, message if isinstance(message, dict) else {}):
+        if isinstance(number := _id(holder.get("chat")), int):
+            return number
+    for name in ("from", "user", "voter_chat"):
+        if isinstance(number := _id(event.get(name)), int):
+            return number
+    return zlib.crc32(str(event.get("id", "")).encode())
+
+
+def _id(value: Any) -> int | None:
+    """The id of a user or chat object, if it is one that a database column can hold."""
+    number = value.get("id") if isinstance(value, dict) else None
+    return number if type(number) is int and abs(number) < 2**63 else None
+
+
+def sender_of(update: Raw, kind: str) -> Sender | None:
+    """The person behind an update, or None: channel posts, polls and bots have none."""
+    event = update.get(kind)
+    if not isinstance(event, dict):
+        return None
+    person = event.get("from") or event.get("user")
+    if (number := _id(person)) is None or person.get("is_bot"):
+        return None
+    return Sender(
+        number,
+        _text(person.get("username"), 64),
+        _text(person.get("first_name"), 256) or "",
+        _text(person.get("last_name"), 256),
+        _text(person.get("language_code"), 16),
+    )
+
+
+def _text(value: Any, size: int) -> str | None:
+    """A string that every database can hold: no NUL, no half of a surrogate pair, not too long."""
+    if not isinstance(value, str) or not value:
+        return None
+    return value.encode("utf-8", "replace").decode().replace("\0", "")[:size] or None
+
+
+class Inbox:
+    """Accepts batches of updates, gives them back after a crash, and forgets old ids."""
+
+    def __init__(
+        self, people: People, chats: Chats, *, clock: Callable[[], datetime] = now
+    ) -> None:
+        self.people = people
+        self.chats = chats
+        self.clock = clock
+
+    def accept(self, bot_id: int, updates: Iterable[Raw]) -> list[Item]:
+        """Commit a batch and its senders in one transaction; give back those not seen before.
+
+        Raises what the database raises; then nothing of the batch is kept and Telegram must not
+        be told that we have it.
+        """
+        items = _items(bot_id, updates)
+        if not items:
+            return []
+        at = self.clock()
+        try:
+            with db.atomic():
+                fresh = self._insert(items, at)
+                self._meet(fresh, at)
+                self.chats.meet(bot_id, (item.update for item in fresh), now=at)
+        except BaseException:
+            self.chats.forget()
+            raise
+        return fresh
+
+    def load(self, key: LaneKey, skip: set[int], limit: int) -> list[Item]:
+        """The next open updates of a lane, oldest first, without those held in memory."""
+        bot_id, lane = key
+        rows = db.execute_sql(
+            _sql(
+                "SELECT update_id, kind, payload, state, attempts FROM inbox WHERE bot_id = ? AND"
+                f" lane = ? AND state IN {OPEN} ORDER BY update_id LIMIT ?"
+            ),
+            (bot_id, lane, limit + len(skip)),
+        ).fetchall()
+        items = [
+            Item(bot_id, update_id, lane, kind, json.loads(payload), state, attempts, True)
+            for update_id, kind, payload, state, attempts in rows
+            if update_id not in skip
+        ]
+        self._meet([item for item in items if item.state == "new"], self.clock())
+        return items[:limit]
+
+    def waiting(self, bot_id: int) -> list[LaneKey]:
+        """Every lane of a bot that has open updates: what a crash or a stop left behind."""
+        rows = db.execute_sql(
+            _sql(f"SELECT DISTINCT lane FROM inbox WHERE bot_id = ? AND state IN {OPEN}"),
+            (bot_id,),
+        ).fetchall()
+        return [(bot_id, lane) for (lane,) in rows]
+
+    def claim(self, bot_id: int) -> list[LaneKey]:
+        """Take over the updates that another process put in; give back their lanes."""
+        rows = db.execute_sql(
+            _sql(
+                "UPDATE inbox SET state = 'new' WHERE bot_id = ? AND state = 'queued'"
+                " RETURNING lane"
+            ),
+            (bot_id,),
+        ).fetchall()
+        return sorted({(bot_id, lane) for (lane,) in rows})
+
+    def reload(self, item: Item) -> bool:
+        """Read an update's state and payload again; False when it is done."""
+        row = db.execute_sql(
+            _sql(
+                "SELECT state, payload FROM inbox WHERE bot_id = ? AND update_id = ?"
+                f" AND state IN {OPEN}"
+            ),
+            item.id,
+        ).fetchone()
+        if row:
+            item.state, item.update = row[0], json.loads(row[1])
+        return bool(row)
+
+    def start(self, item: Item) -> None:
+        """Write down that the handler of a recovered update is about to run."""
+        item.attempts += 1
+        db.execute_sql(
+            _sql("UPDATE inbox SET attempts = ? WHERE bot_id = ? AND update_id = ?"),
+            (item.attempts, item.bot_id, item.update_id),
+        )
+
+    def depth(self) -> tuple[int, float]:
+        """How many updates are open, and the age of the oldest in seconds."""
+        count, oldest = db.execute_sql(
+            "SELECT COUNT(*), MIN(received_at) FROM inbox"
+            " WHERE state IN ('queued', 'new', 'replying')"
+        ).fetchone()
+        if oldest is None:
+            return count, 0.0
+        received = datetime.fromisoformat(oldest) if isinstance(oldest, str) else oldest
+        return count, max(0.0, (self.clock() - received).total_seconds())
+
+    def forget(self, *, limit: int = 5000) -> int:
+        """Delete ids that are done for a week, at most `limit` in one go; give the number."""
+        return int(
+            db.execute_sql(
+                _sql(
+                    "DELETE FROM inbox WHERE (bot_id, update_id) IN (SELECT bot_id, update_id"
+                    " FROM inbox WHERE done_at < ? LIMIT ?)"
+                ),
+                (self.clock() - KEPT, limit),
+            ).rowcount
+        )
+
+    def _insert(self, items: Sequence[Item], at: datetime) -> list[Item]:
+        values: list[Any] = []
+        for item in items:
+            payload = json.dumps(item.update, separators=(",", ":"))
+            values += (item.bot_id, item.update_id, item.lane, item.kind, payload, at)
+        rows = db.execute_sql(_insert_sql(len(items), db.param), values).fetchall()
+        new = {update_id for (update_id,) in rows}
+        return [item for item in items if item.update_id in new]
+
+    def _meet(self, items: Sequence[Item], at: datetime) -> None:
+        senders = {}
+        for item in items:
+            if sender := sender_of(item.update, item.kind):
+                senders[item.id] = sender
+        if not senders:
+            return
+        users = self.people.meet(senders.values(), now=at)
+        for item in items:
+            if sender := senders.get(item.id):
+                item.user = users.get(sender.telegram_id)
+
+
+def _items(bot_id: int, updates: Iterable[Raw]) -> list[Item]:
+    """The batch as items, in the order of their ids, each id once; what has no id is dropped."""
+    items: dict[int, Item] = {}
+    for update in updates:
+        number = update.get("update_id") if isinstance(update, dict) else None
+        if type(number) is int and abs(number) < 2**63:
+            kind = kind_of(update)
+            items[number] = Item(bot_id, number, lane_of(update, kind), kind, update)
+    return [items[number] for number in sorted(items)]
+
+
+def _sql(text: str) -> str:
+    return text.replace("?", db.param)
+
+
+@lru_cache(maxsize=256)
+def _insert_sql(count: int, param: str) -> str:
+    row = f"({', '.join([param] * 4)}, 'new', {param}, 0, {param})"
+    return (
+        "INSERT INTO inbox (bot_id, update_id, lane, kind, state, payload, attempts, received_at)"
+        f" VALUES {', '.join([row] * count)}"
+        " ON CONFLICT (bot_id, update_id) DO NOTHING RETURNING update_id"
+    )

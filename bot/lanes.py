@@ -1,0 +1,145 @@
+"""The lanes: updates of one chat one after the other, chats side by side."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+
+from bot.inbox import Item, LaneKey
+
+log = logging.getLogger(__name__)
+
+
+class Lane:
+    """The updates of one chat that are in memory, and whether more wait in the inbox."""
+
+    __slots__ = ("items", "key", "missed", "scheduled", "spilled")
+
+    def __init__(self, key: LaneKey) -> None:
+        self.key = key
+        self.items: deque[Item] = deque()
+        self.scheduled = False
+        self.spilled = False
+        self.missed = 0
+        """How often something was left in the inbox for this lane."""
+
+
+class Lanes:
+    """Hands updates to worker threads so that no two of one lane run at once.
+
+    A lane keeps at most `lane_limit` updates in memory; what comes then stays in the inbox, where
+    it is durable anyway, and is read when the lane gets there. So one chat's flood costs the
+    others nothing. Above `limit` in all lanes the poller should wait: `full()`.
+    """
+
+    def __init__(
+        self,
+        run: Callable[[Item], bool],
+        load: Callable[[LaneKey, set[int], int], list[Item]],
+        *,
+        limit: int = 2000,
+        lane_limit: int = 100,
+    ) -> None:
+        self._run = run
+        self._load = load
+        self._limit = limit
+        self._lane_limit = lane_limit
+        self._lanes: dict[LaneKey, Lane] = {}
+        self._ready: queue.SimpleQueue[Lane | None] = queue.SimpleQueue()
+        self._held: dict[LaneKey, set[int]] = {}
+        """Ids in memory by lane: waiting, running, or finished and not yet committed."""
+        self._size = 0
+        self._lock = threading.Lock()
+
+    def put(self, items: Sequence[Item]) -> None:
+        """Queue updates that are in the inbox already."""
+        with self._lock:
+            for item in items:
+                lane = self._lanes.get(item.key) or self._lanes.setdefault(item.key, Lane(item.key))
+                if lane.spilled or len(lane.items) >= self._lane_limit:
+                    lane.spilled = True
+                    lane.missed += 1
+                else:
+                    self._hold(lane, [item])
+                self._schedule(lane)
+
+    def wake(self, keys: Iterable[LaneKey]) -> None:
+        """Say that the inbox holds open updates for these lanes."""
+        with self._lock:
+            for key in keys:
+                lane = self._lanes.get(key) or self._lanes.setdefault(key, Lane(key))
+                lane.spilled = True
+                lane.missed += 1
+                self._schedule(lane)
+
+    def release(self, items: Iterable[Item]) -> None:
+        """Forget updates whose done marks are committed."""
+        with self._lock:
+            for item in items:
+                held = self._held.get(item.key, set())
+                if item.update_id in held:
+                    held.remove(item.update_id)
+                    self._size -= 1
+                if not held:
+                    self._held.pop(item.key, None)
+
+    def full(self) -> bool:
+        """Whether enough is in memory for the poller to wait."""
+        return self._size >= self._limit
+
+    def step(self, *, block: bool = True) -> bool:
+        """Run one update of the lane that waits longest; False when there was none to run."""
+        try:
+            lane = self._ready.get(block)
+        except queue.Empty:
+            return False
+        if lane is None:
+            return False
+        try:
+            item = lane.items.popleft() if lane.items else self._read(lane)
+            return item is None or self._run(item)
+        finally:
+            with self._lock:
+                lane.scheduled = False
+                if lane.items or lane.spilled:
+                    self._schedule(lane)
+                else:
+                    self._lanes.pop(lane.key, None)
+
+    def work(self, stop: threading.Event) -> None:
+        """Run updates until `stop`: what a worker thread does."""
+        while not stop.is_set():
+            try:
+                self.step()
+            except Exception:
+                log.exception("a lane failed; its updates stay in the inbox")
+                stop.wait(0.5)
+
+    def stop(self, workers: int) -> None:
+        """Wake as many waiting workers, so that they see the stop."""
+        for _ in range(workers):
+            self._ready.put(None)
+
+    def _schedule(self, lane: Lane) -> None:
+        if not lane.scheduled:
+            lane.scheduled = True
+            self._ready.put(lane)
+
+    def _hold(self, lane: Lane, items: Sequence[Item]) -> None:
+        if items:
+            lane.items.extend(items)
+            self._held.setdefault(lane.key, set()).update(item.update_id for item in items)
+            self._size += len(items)
+
+    def _read(self, lane: Lane) -> Item | None:
+        """Take the lane's next updates from the inbox, without those still held in memory."""
+        with self._lock:
+            missed, held = lane.missed, set(self._held.get(lane.key, ()))
+        items = self._load(lane.key, held, self._lane_limit)
+        with self._lock:
+            self._hold(lane, items)
+            lane.spilled = lane.missed != missed or len(items) >= self._lane_limit
+        return lane.items.popleft() if items else None

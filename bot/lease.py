@@ -1,0 +1,167 @@
+"""The lease: of all processes that share a database, one polls a bot; the others stand by."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from database import db, now
+
+
+class Fenced(Exception):
+    """Another process took the lease over: this one must do nothing more for the bot."""
+
+
+class Lease:
+    """A row that its holder beats, and that a standby takes when the beats stop.
+
+    No wall clock decides: a standby watches the count of beats by its own monotonic clock, so a
+    clock that is stepped frees nothing. Every take-over raises `fence`; what the holder commits
+    is checked against it, so a process that slept through its lease changes nothing.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        owner: str | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        held_for: float = 6.0,
+        taken_after: float = 8.0,
+        dead: Callable[[str], bool] | None = None,
+    ) -> None:
+        self.name = name
+        self.owner = owner or identity()
+        self.fence = 0
+        self._clock = clock
+        self._held_for = held_for
+        self._taken_after = taken_after
+        self._dead = dead or is_dead
+        self._good_until = float("-inf")
+        self._seen: tuple[str | None, int, int] | None = None
+        self._seen_at = 0.0
+
+    def valid(self) -> bool:
+        """Whether this process may act for the bot now, by its own clock."""
+        return self._clock() < self._good_until
+
+    def step(self) -> bool:
+        """Beat the lease if held, else take it if it is free or its holder is gone.
+
+        Raises Fenced when it was held and another process has it now.
+        """
+        started = self._clock()
+        if self.fence:
+            if not self._beat():
+                self._good_until = float("-inf")
+                raise Fenced(self.name)
+        elif not self._take():
+            return False
+        self._good_until = started + self._held_for
+        return True
+
+    def check(self) -> None:
+        """Make the caller's transaction fail with Fenced unless the lease is still held."""
+        row = db.execute_sql(
+            _sql("SELECT 1 FROM leases WHERE name = ? AND owner = ? AND fence = ?", lock=True),
+            (self.name, self.owner, self.fence),
+        ).fetchone()
+        if row is None:
+            raise Fenced(self.name)
+
+    def release(self) -> None:
+        """Give the lease back, so that a standby need not wait."""
+        if self.fence:
+            db.execute_sql(
+                _sql("UPDATE leases SET owner = '' WHERE name = ? AND owner = ? AND fence = ?"),
+                (self.name, self.owner, self.fence),
+            )
+        self.fence = 0
+        self._good_until = float("-inf")
+
+    def _beat(self) -> bool:
+        return bool(
+            db.execute_sql(
+                _sql(
+                    "UPDATE leases SET beats = beats + 1, updated_at = ?"
+                    " WHERE name = ? AND owner = ? AND fence = ?"
+                ),
+                (now(), self.name, self.owner, self.fence),
+            ).rowcount
+        )
+
+    def _take(self) -> bool:
+        owner, fence, beats = self._read()
+        if (owner, fence, beats) != self._seen:
+            self._seen, self._seen_at = (owner, fence, beats), self._clock()
+        silent = self._clock() - self._seen_at >= self._taken_after
+        if owner and not silent and not self._dead(owner):
+            return False
+        taken = db.execute_sql(
+            _sql(
+                "UPDATE leases SET owner = ?, fence = fence + 1, beats = 0, updated_at = ?"
+                " WHERE name = ? AND fence = ? AND beats = ? AND owner = ?"
+            ),
+            (self.owner, now(), self.name, fence, beats, owner),
+        ).rowcount
+        self.fence = fence + 1 if taken else 0
+        return bool(taken)
+
+    def _read(self) -> tuple[str, int, int]:
+        db.execute_sql(
+            _sql(
+                "INSERT INTO leases (name, owner, fence, beats, updated_at)"
+                " VALUES (?, '', 0, 0, ?) ON CONFLICT (name) DO NOTHING"
+            ),
+            (self.name, now()),
+        )
+        row: tuple[str, int, int] = db.execute_sql(
+            _sql("SELECT owner, fence, beats FROM leases WHERE name = ?"), (self.name,)
+        ).fetchone()
+        return row
+
+
+def identity() -> str:
+    """Who this process is: its host, and where the kernel tells it, the very start of its pid.
+
+    The boot, the pid namespace and the start time make it safe to say from the same host that
+    the process is gone.
+    """
+    return f"{socket.gethostname()}/{_namespace()}/{os.getpid()}/{_started(os.getpid())}"
+
+
+def is_dead(owner: str) -> bool:
+    """Whether an owner is certainly gone: same host, boot and pid namespace, and no such process.
+
+    False where that cannot be told; then the beats decide.
+    """
+    host, namespace, pid, started = (owner.split("/") + [""] * 4)[:4]
+    here = host == socket.gethostname() and namespace == _namespace()
+    return bool(here and namespace and started and pid.isdigit() and _started(int(pid)) != started)
+
+
+def _namespace() -> str:
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot}+{Path('/proc/self/ns/pid').readlink()}"
+    except OSError:
+        return ""
+
+
+def _started(pid: int) -> str:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return ""
+    return "" if fields[0] in "ZX" else fields[19]
+
+
+def _sql(text: str, *, lock: bool = False) -> str:
+    """The statement for this engine; `lock` keeps the row from changing until the commit.
+
+    SQLite needs no lock: its write transactions begin IMMEDIATE.
+    """
+    return text.replace("?", db.param) + (" FOR SHARE" if lock and db.param == "%s" else "")

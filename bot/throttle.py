@@ -1,0 +1,96 @@
+"""The throttle: a rate and a burst for each user, told once and then enforced in silence."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from enum import IntEnum
+
+import redis
+
+log = logging.getLogger(__name__)
+
+SCRIPT = """
+local time = redis.call('TIME')
+local now = time[1] + time[2] / 1000000
+local rate, burst = tonumber(ARGV[1]), tonumber(ARGV[2])
+local seen = redis.call('HMGET', KEYS[1], 'tokens', 'at', 'told')
+local tokens = tonumber(seen[1]) or burst
+tokens = math.min(burst, tokens + (now - (tonumber(seen[2]) or now)) * rate)
+local verdict, told = 0, 0
+if tokens >= 1 then
+  tokens = tokens - 1
+else
+  verdict = seen[3] == '1' and 2 or 1
+  told = 1
+end
+local at = string.format('%.6f', now)
+redis.call('HSET', KEYS[1], 'tokens', tostring(tokens), 'at', at, 'told', told)
+redis.call('PEXPIRE', KEYS[1], math.ceil(burst / rate * 1000) + 1000)
+return verdict
+"""
+
+
+class Verdict(IntEnum):
+    """What becomes of an update: it goes on, its user is told to wait, or nothing happens."""
+
+    GO = 0
+    TELL = 1
+    DROP = 2
+
+
+class Throttle:
+    """Token buckets, in this process or, when Redis is given, over all processes.
+
+    `rate` is in updates a second; 0 turns the throttle off. When Redis fails, the buckets of this
+    process serve, and Redis is tried again after `retry` seconds.
+    """
+
+    def __init__(
+        self,
+        rate: float,
+        burst: int,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        store: redis.Redis | None = None,
+        size: int = 50_000,
+        retry: float = 5.0,
+    ) -> None:
+        self.rate = rate
+        self.burst = burst
+        self._clock = clock
+        self._size = size
+        self._retry = retry
+        self._script = store.register_script(SCRIPT) if store and rate else None
+        self._redis_from = float("-inf")
+        self._buckets: dict[int, tuple[float, float, bool]] = {}
+
+    def check(self, user_id: int) -> Verdict:
+        """Take one token of a user, if there is one."""
+        if not self.rate:
+            return Verdict.GO
+        if self._script and self._clock() >= self._redis_from:
+            try:
+                keys, arguments = [f"steadygram:throttle:{user_id}"], [self.rate, self.burst]
+                return Verdict(int(self._script(keys, arguments)))
+            except redis.RedisError as error:
+                log.warning("Redis is away, each process throttles alone: %s", error)
+                self._redis_from = self._clock() + self._retry
+        return self._check_here(user_id)
+
+    def _check_here(self, user_id: int) -> Verdict:
+        at = self._clock()
+        tokens, seen, told = self._buckets.get(user_id, (float(self.burst), at, False))
+        tokens = min(self.burst, tokens + (at - seen) * self.rate)
+        if tokens >= 1:
+            self._put(user_id, (tokens - 1, at, False))
+            return Verdict.GO
+        self._put(user_id, (tokens, at, True))
+        return Verdict.DROP if told else Verdict.TELL
+
+    def _put(self, user_id: int, bucket: tuple[float, float, bool]) -> None:
+        if len(self._buckets) >= self._size and user_id not in self._buckets:
+            full = self._clock() - self.burst / self.rate
+            self._buckets = {key: kept for key, kept in self._buckets.items() if kept[1] > full}
+        self._buckets[user_id] = bucket
