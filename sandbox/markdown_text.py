@@ -1,0 +1,10 @@
+"""Parser."""
+
+from __future__ import annotations
+
+from sandbox.spans import Span
+
+
+def parse_markdown(text: str) -> tuple[str, list[Span]]:
+    """Parse."""
+    return text, []
