@@ -1,0 +1,137 @@
+"""The poller: fetches updates, puts them into the inbox, and only then asks for the next ones."""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from bot.client import Ambiguous, Client, NeverSent, Stopping
+from bot.inbox import Inbox, Item
+from database import db, is_outage
+
+log = logging.getLogger(__name__)
+
+LONG_POLL = 25
+BACK_OFF = 4.0
+"""The longest pause in seconds after a failed fetch: short, so that an outage's end is noticed."""
+
+
+class Lanes(Protocol):
+    """Where accepted updates go."""
+
+    def put(self, items: list[Item]) -> None: ...
+
+    def full(self) -> bool: ...
+
+
+class Poller:
+    """Polls one bot. `step` is one fetch; `run` repeats it until the stop."""
+
+    def __init__(
+        self,
+        client: Client,
+        inbox: Inbox,
+        lanes: Lanes,
+        *,
+        kinds: list[str],
+        received: Callable[[list[dict[str, Any]], int], None],
+        allowed: Callable[[], bool],
+        prepare: Callable[[], None] = lambda: None,
+        clock: Callable[[], float] = time.monotonic,
+        wait: Callable[[threading.Event, float], object] = threading.Event.wait,
+    ) -> None:
+        self.client = client
+        self.inbox = inbox
+        self.lanes = lanes
+        self.kinds = kinds
+        self.last_success = clock()
+        """Monotonic time of the last getUpdates that Telegram answered well."""
+        self._received = received
+        self._allowed = allowed
+        self._prepare: Callable[[], None] | None = prepare
+        self._clock = clock
+        self._wait = wait
+        self._offset: int | None = None
+        self._failures = 0
+
+    def step(self, timeout: int = LONG_POLL) -> int:
+        """Fetch once and commit; give the number of updates that were new.
+
+        The offset moves only after the commit: the next fetch is what tells Telegram that this
+        one is safe. Raises what the client and the database raise.
+        """
+        if self._prepare:
+            self._prepare()
+            self._prepare = None
+        updates = self.client.get_updates(
+            offset=self._offset, timeout=timeout, limit=100, allowed_updates=self.kinds
+        )
+        self.last_success = self._clock()
+        self._failures = 0
+        if not updates:
+            return 0
+        items = self.inbox.accept(self.client.bot_id, updates)
+        self._received(updates, len(updates) - len(items))
+        self._offset = 1 + max(
+            (u["update_id"] for u in updates if type(u.get("update_id")) is int),
+            default=(self._offset or 1) - 1,
+        )
+        self.lanes.put(items)
+        return len(items)
+
+    def run(self, stop: threading.Event, failed: Callable[[Exception], None]) -> None:
+        """Fetch until `stop`; what waiting does not mend goes to `failed` and ends it."""
+        while not stop.is_set():
+            if self.lanes.full() or not self._allowed():
+                self._wait(stop, 0.02)
+                continue
+            try:
+                self.step()
+            except Exception as error:  # noqa: BLE001 - the boundary of this thread
+                pause = self._excuse(error)
+                if pause is None:
+                    failed(error)
+                    return
+                self._wait(stop, pause)
+
+    def _excuse(self, error: Exception) -> float | None:
+        """Say what went wrong and give the seconds to wait; None when waiting does not help."""
+        self._failures += 1
+        back_off = min(BACK_OFF, 0.5 * 2 ** min(self._failures, 5)) * random.uniform(0.75, 1.0)
+        if isinstance(error, Stopping):
+            return 0.1
+        if is_outage(error):
+            log.warning("the database is away, Telegram keeps the updates: %s", error)
+            db.close()
+            return max(0.5, back_off)
+        if isinstance(error, (NeverSent, Ambiguous)):
+            log.warning("getUpdates failed, trying again: %s", error)
+            return back_off
+        return self._refused(error, back_off)
+
+    def _refused(self, error: Exception, back_off: float) -> float | None:
+        code = getattr(error, "error_code", None)
+        if code == 409 and "webhook" in str(error):
+            log.error(
+                "Telegram sends this bot's updates to a webhook: delete the webhook, or set"
+                " BOT_MODE=webhook"
+            )
+        elif code == 409:
+            log.error("another process polls with the same bot token: stop one of the two")
+        elif code == 429:
+            parameters = getattr(error, "result_json", {}).get("parameters") or {}
+            return float(parameters.get("retry_after", 1))
+        elif not isinstance(code, int) or code < 500:
+            return None
+        return max(back_off, 1.0)
+
+
+def refusal(error: Exception) -> str:
+    """One sentence for what ended the poller."""
+    if getattr(error, "error_code", None) in (401, 404):
+        return "Telegram refuses the bot token: set TELEGRAM_BOT_TOKEN to the one of @BotFather"
+    return f"polling ended: {type(error).__name__}: {error}"

@@ -1,0 +1,60 @@
+"""The throttle: burst and rate, one notice, then silence; Redis shares it and may be lost."""
+
+from __future__ import annotations
+
+import pytest
+import redis
+
+from bot.throttle import Throttle, Verdict
+from tests.bot.test_lease import Clock
+
+GO, TELL, DROP = Verdict.GO, Verdict.TELL, Verdict.DROP
+
+
+def test_a_burst_then_one_notice_then_silence() -> None:
+    """Five at once pass; the sixth is told; the rest are dropped; a second later one passes."""
+    clock = Clock()
+    throttle = Throttle(1, 5, clock=clock)
+    assert [throttle.check(1) for _ in range(8)] == [GO] * 5 + [TELL, DROP, DROP]
+    assert throttle.check(2) is GO
+    clock.now += 1
+    assert [throttle.check(1), throttle.check(1)] == [GO, TELL]
+
+
+def test_a_rate_of_zero_turns_it_off() -> None:
+    """Without a rate nobody is held."""
+    throttle = Throttle(0, 5)
+    assert {throttle.check(1) for _ in range(100)} == {GO}
+
+
+def test_idle_people_are_forgotten() -> None:
+    """Memory holds only those whose bucket is not full again."""
+    clock = Clock()
+    throttle = Throttle(1, 5, clock=clock, size=10)
+    for person in range(10):
+        throttle.check(person)
+    clock.now += 6
+    throttle.check(99)
+    assert len(throttle._buckets) == 1
+
+
+def test_redis_counts_over_processes(redis_url: str) -> None:
+    """Two processes share one bucket."""
+    store = redis.Redis.from_url(redis_url)
+    one, two = Throttle(1, 3, store=store), Throttle(1, 3, store=store)
+    assert [one.check(1), two.check(1), one.check(1)] == [GO, GO, GO]
+    assert [two.check(1), one.check(1)] == [TELL, DROP]
+    assert 0 < store.pttl("steadygram:throttle:1") <= 4000  # type: ignore[operator]
+    store.close()
+
+
+def test_without_redis_each_process_throttles_alone(caplog: pytest.LogCaptureFixture) -> None:
+    """A Redis that is away is left alone for some seconds, and the limits hold meanwhile."""
+    clock = Clock()
+    gone = redis.Redis(port=1, socket_connect_timeout=0.2)
+    throttle = Throttle(1, 2, clock=clock, store=gone)
+    assert [throttle.check(1) for _ in range(4)] == [GO, GO, TELL, DROP]
+    assert len(caplog.records) == 1
+    clock.now += 6
+    throttle.check(1)
+    assert len(caplog.records) == 2
