@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from sandbox.account import Account
 from sandbox.answers import Json, bad
 from sandbox.calls import Call
 from sandbox.markup import NONE, Markup
@@ -13,7 +12,6 @@ from sandbox.world import World
 
 def deliver(
     world: World,
-    account: Account,
     room: Room,
     content: Json,
     *,
@@ -38,9 +36,7 @@ def deliver(
 
 def send(call: Call, room: Room, content: Json, markup: Markup = NONE) -> Json:
     """A message by the bot; its keyboard appears to those whom it is meant for."""
-    stored = deliver(
-        call.world, call.account, room, content, sender=call.account.user, markup=markup
-    )
+    stored = deliver(call.world, room, content, sender=call.account.user, markup=markup)
     if markup.field is not None:
         show_keyboard(call.world, room, stored)
     call.note(room, stored.json)

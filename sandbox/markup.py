@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.answers import Json, Refused, bad
+from sandbox.answers import Json, bad
+from sandbox.links import WrongLink, check_link
 from sandbox.params import Params
 
 LONGEST_DATA = 64
 MOST_BUTTONS = 100
 LONGEST_MARKUP = 10_000
 LONGEST_COPY = 256
-HOST = re.compile(r"[^\s/?#]+\.[^\s/?#.]{2,}|localhost")
 SWITCHES = ("resize_keyboard", "is_persistent", "one_time_keyboard", "selective")
 REQUESTS = {"request_users", "request_user", "request_chat", "request_managed_bot"}
 ACTIONS = {
@@ -143,30 +142,10 @@ def _look(button: Json) -> Json:
 
 
 def _url(value: Any) -> str:
-    checked = check_url(str(value))
-    if isinstance(checked, Refused):
-        raise bad(f"inline keyboard button URL '{value}' is invalid: {checked.description}")
-    return checked
-
-
-def check_url(url: str) -> str | Refused:
-    """The URL as Telegram writes it, or the reason for which it is none."""
-    scheme, colon, rest = url.strip().partition("://")
-    if not colon:
-        scheme, rest = "http", url.strip()
-    if scheme.lower() in ("tg", "ton", "tonsite"):
-        return url.strip()
-    if scheme.lower() not in ("http", "https"):
-        return Refused(400, "Unsupported URL protocol")
-    host = re.split(r"[/?#]", rest, maxsplit=1)[0].rsplit("@")[-1]
-    name, _, port = host.partition(":")
-    if not name:
-        return Refused(400, "URL host is empty")
-    if port and not port.isdigit():
-        return Refused(400, "Wrong port number specified in the URL")
-    if HOST.fullmatch(name) is None:
-        return Refused(400, "Wrong HTTP URL")
-    return f"{scheme.lower()}://{rest}" + ("/" if rest == host else "")
+    try:
+        return check_link(str(value))
+    except WrongLink as error:
+        raise bad(f"inline keyboard button URL '{value}' is invalid: {error}") from None
 
 
 def _data(value: Any) -> str:

@@ -21,9 +21,23 @@ KEPT_FIELDS = (
 )
 OLDEST_DELETED = 48 * 3600
 CHAT_ACTIONS = frozenset(
-    "typing upload_photo record_video upload_video record_voice upload_voice record_audio "
-    "upload_audio upload_document choose_sticker pick_up_location find_location "
-    "record_video_note upload_video_note cancel".split()
+    [
+        "typing",
+        "upload_photo",
+        "record_video",
+        "upload_video",
+        "record_voice",
+        "upload_voice",
+        "record_audio",
+        "upload_audio",
+        "upload_document",
+        "choose_sticker",
+        "pick_up_location",
+        "find_location",
+        "record_video_note",
+        "upload_video_note",
+        "cancel",
+    ]
 )
 
 

@@ -64,7 +64,7 @@ def write(
     if reply_to is not None:
         content = {**_reply(room, reply_to), **content}
     use_keyboard(room, person.id)
-    stored = deliver(world, account, room, content, sender=person.user)
+    stored = deliver(world, room, content, sender=person.user)
     announce(world, account, room, stored)
     return stored
 

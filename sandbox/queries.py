@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sandbox.account import Account
-from sandbox.answers import Json, bad
+from sandbox.answers import bad
 from sandbox.calls import Call
 from sandbox.world import World
 
