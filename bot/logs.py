@@ -1,0 +1,278 @@
+"""Log to stdout: one JSON object, or for eyes one coloured line, a record; written by one thread.
+
+`log.info("update_done", extra={"update_id": 7})` costs its caller a few microseconds: the record
+is put in a queue, and formatted and written elsewhere. A reader that is slow, full or gone loses
+lines, which are counted; it never holds or breaks the program.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import logging
+import os
+import re
+import select
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from queue import Empty, SimpleQueue
+from types import TracebackType
+from typing import Any, TextIO
+
+from pythonjsonlogger.core import RESERVED_ATTRS
+from pythonjsonlogger.json import JsonEncoder, JsonFormatter
+
+log = logging.getLogger(__name__)
+
+MASK = "********"
+MOST_WAITING = 20_000
+MOST_AT_ONCE = 500
+PATIENCE = 2.0
+"""Seconds that `stop` waits for a reader of stdout that does not read."""
+
+_TOKEN = re.compile(r"[0-9]{6,}(?::|%3[Aa])[A-Za-z0-9_-]{30,}")
+_UNPRINTABLE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+_COLOURS = {"debug": 90, "info": 32, "warning": 33, "error": 31, "critical": 41}
+_RESERVED = frozenset(RESERVED_ATTRS)
+_SOURCE = logging._srcfile
+
+Format = Callable[[logging.LogRecord], str]
+
+
+def mask(text: str) -> str:
+    """The text without anything that looks like a bot token."""
+    return _TOKEN.sub(MASK, text)
+
+
+def escape(text: str) -> str:
+    """The text on one line; what could steer a terminal or turn the reading order is spelt out."""
+    if text.isascii() and text.isprintable():
+        return text
+    return _UNPRINTABLE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+def timestamp(seconds: float) -> str:
+    """A time of the epoch in UTC, to the millisecond: 2026-01-31T12:00:00.123Z."""
+    whole = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+    return f"{whole}.{int(seconds % 1 * 1000):03d}Z"
+
+
+def extras(record: logging.LogRecord) -> dict[str, Any]:
+    """What the caller added to the record."""
+    fields = record.__dict__.items()
+    return {name: value for name, value in fields if name not in _RESERVED and name[0] != "_"}
+
+
+class Json(JsonFormatter):
+    """One JSON object a record: event, timestamp, level, logger, what was added, exception."""
+
+    def __init__(self) -> None:
+        encoder = JsonEncoder(ensure_ascii=False, allow_nan=False, skipkeys=True)
+        super().__init__(json_serializer=lambda fields, **_options: encoder.encode(fields))
+
+    def add_fields(
+        self, log_data: dict[str, Any], record: logging.LogRecord, message_dict: dict[str, Any]
+    ) -> None:
+        """Collect the fields of a record; an added one cannot replace one of ours."""
+        fixed = {
+            "event": record.message or message_dict.pop("event", ""),
+            "timestamp": timestamp(record.created),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+        }
+        if "exc_info" in message_dict:
+            message_dict["exception"] = message_dict.pop("exc_info")
+        log_data.update(fixed | extras(record) | message_dict | fixed)
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record as JSON; what could break a line apart is escaped inside its strings."""
+        return escape(super().format(record))
+
+
+class Console(logging.Formatter):
+    """One line a record, for eyes; a traceback follows it, set in so that it forges no line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record as a coloured line in which no control character is left."""
+        level = record.levelname.lower()
+        clock = time.strftime("%H:%M:%S", time.localtime(record.created))
+        added = "".join(f" {name}={_shown(value)}" for name, value in extras(record).items())
+        line = escape(f"{record.getMessage()}{added}")
+        text = f"{clock} \x1b[{_COLOURS.get(level, 0)}m{level:<8}\x1b[0m {line}"
+        if record.exc_info:
+            trace = self.formatException(record.exc_info)
+            text += "".join(f"\n    | {escape(part)}" for part in trace.split("\n"))
+        return text
+
+
+def _shown(value: object) -> str:
+    text = str(value)
+    return text if re.fullmatch(r"[\w.:/@+-]+", text) else json.dumps(text, ensure_ascii=False)
+
+
+class Into(logging.Handler):
+    """Puts each record in a queue; drops it, and counts, when too many wait."""
+
+    def __init__(self, queue: SimpleQueue[logging.LogRecord | None]) -> None:
+        super().__init__()
+        self.lost = 0
+        self._queue = queue
+
+    def handle(self, record: logging.LogRecord) -> bool:
+        """Take a record without a lock: the queue is its own."""
+        if self._queue.qsize() < MOST_WAITING:
+            self._queue.put(record)
+        else:
+            self.lost += 1
+        return True
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Take a record, for those who call it directly."""
+        self.handle(record)
+
+
+class Writer:
+    """The one thread that formats and writes; many waiting records are one write."""
+
+    def __init__(self, form: Format, stream: TextIO) -> None:
+        self.queue: SimpleQueue[logging.LogRecord | None] = SimpleQueue()
+        self.into = Into(self.queue)
+        self._form = form
+        self._write = _sink(stream)
+        self._thread = threading.Thread(target=self.run, name="logs", daemon=True)
+
+    def start(self) -> None:
+        """Begin to write."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Write what waits, and end; a reader that does not read is left after two seconds."""
+        self.queue.put(None)
+        self._thread.join(PATIENCE)
+
+    def run(self) -> None:
+        """Write until `stop`."""
+        while self.step():
+            pass
+
+    def step(self) -> bool:
+        """Wait for a record and write all that are there; False when it was the last time."""
+        records = [self.queue.get()]
+        try:
+            while records[-1] is not None and len(records) < MOST_AT_ONCE:
+                records.append(self.queue.get_nowait())
+        except Empty:
+            pass
+        lines = [self._line(record) for record in records if record is not None]
+        self._report_lost(lines)
+        try:
+            self._write("".join(lines))
+        except (OSError, ValueError):
+            self.into.lost += len(lines)
+        return records[-1] is not None
+
+    def _line(self, record: logging.LogRecord) -> str:
+        try:
+            return mask(self._form(record)) + "\n"
+        except Exception as error:  # noqa: BLE001  a record that cannot be shown is told as another
+            return mask(self._form(_unshowable(record, error))) + "\n"
+
+    def _report_lost(self, lines: list[str]) -> None:
+        lost, self.into.lost = self.into.lost, 0
+        if lost:
+            lines.append(self._form(_made("log_lines_lost", {"count": lost})) + "\n")
+
+
+def _unshowable(record: logging.LogRecord, error: Exception) -> logging.LogRecord:
+    said = record.msg[:200] if isinstance(record.msg, str) else type(record.msg).__name__
+    fields = {"of": record.name, "said": said, "error": type(error).__name__}
+    return _made("log_record_unshowable", fields)
+
+
+def _made(event: str, fields: Mapping[str, object]) -> logging.LogRecord:
+    return logging.makeLogRecord(
+        {"name": __name__, "levelname": "WARNING", "levelno": 30, "msg": event, **fields}
+    )
+
+
+def _sink(stream: TextIO) -> Callable[[str], object]:
+    """How to write: to the file itself where there is one.
+
+    A thread that hangs in a stream's own buffer would abort the interpreter at its exit.
+    """
+    try:
+        number = stream.fileno()
+    except (OSError, ValueError, AttributeError):
+        return stream.write
+    return lambda text: _write_all(number, text.encode())
+
+
+def _write_all(number: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        try:
+            view = view[os.write(number, view) :]
+        except BlockingIOError:
+            select.select((), (number,), ())
+
+
+def _look_up_callers(on: bool) -> None:
+    """Whether each record finds out its file, line, thread and process, which nobody reads here."""
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = on
+    logging._srcfile = _SOURCE if on else None
+
+
+def _on_exception(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    if issubclass(kind, KeyboardInterrupt):
+        return sys.__excepthook__(kind, error, trace)
+    log.critical("uncaught_exception", exc_info=(kind, error, trace))
+
+
+def _on_thread_exception(raised: threading.ExceptHookArgs) -> None:
+    if raised.exc_value and not issubclass(raised.exc_type, SystemExit):
+        name = raised.thread.name if raised.thread else "?"
+        trace = (raised.exc_type, raised.exc_value, raised.exc_traceback)
+        log.critical("uncaught_exception", exc_info=trace, extra={"in_thread": name})
+
+
+class Logs:
+    """The logging of this process while it is set up; `stop` writes the rest and restores."""
+
+    def __init__(self, level: str, form: Format, stream: TextIO) -> None:
+        root = logging.getLogger()
+        self._before = root.handlers[:], root.level, sys.excepthook, threading.excepthook
+        self._writer: Writer | None = Writer(form, stream)
+        root.handlers[:] = [self._writer.into]
+        root.setLevel(level)
+        logging.captureWarnings(True)
+        _look_up_callers(False)
+        sys.excepthook = _on_exception
+        threading.excepthook = _on_thread_exception
+        self._writer.start()
+        atexit.register(self.stop)
+
+    def stop(self) -> None:
+        """Write what waits; call it before the process is replaced. Twice does no harm."""
+        if self._writer is None:
+            return
+        root = logging.getLogger()
+        handlers, level, sys.excepthook, threading.excepthook = self._before
+        root.handlers[:] = handlers or [logging.NullHandler()]
+        root.setLevel(level)
+        logging.captureWarnings(False)
+        _look_up_callers(True)
+        self._writer.stop()
+        self._writer = None
+        atexit.unregister(self.stop)
+
+
+def setup(level: str, format: str, *, stream: TextIO | None = None) -> Logs:  # noqa: A002
+    """Send every record of `level` and above to `stream` (stdout), as "json" or "console"."""
+    form = Console().format if format == "console" else Json().format
+    return Logs(level, form, stream or sys.stdout)
