@@ -1,0 +1,55 @@
+# make run    from a fresh clone to a running bot       make test     every test
+# make check  style and types                           make browser  the chat page in a Chromium
+# make clean  remove what was made (data/ is kept)      make lock     pin newer requirements
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check browser clean lock
+
+help:
+	@sed -n 's/^# //p' Makefile
+
+run: $(VENV)/run.stamp
+	@exec $(BIN)/python -m bot up
+
+test: $(VENV)/dev.stamp
+	$(BIN)/python -m pytest --cov --cov-report=term -m "not browser" tests
+
+check: $(VENV)/dev.stamp
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+browser: $(VENV)/dev.stamp
+	$(BIN)/python -m pytest -m browser tests
+
+clean:
+	rm -rf $(VENV) .coverage htmlcov .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+lock: $(VENV)/lock.stamp
+	for name in requirements requirements-dev; do \
+	  $(BIN)/pip-compile --quiet --upgrade --generate-hashes --strip-extras --no-config \
+	    --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
+	    --output-file=$$name.txt $$name.in || exit 1; \
+	done
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Python 3.11 or newer is needed: try make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/run.stamp: requirements.txt | $(VENV)/bin/python
+	$(PIP) -r requirements.txt
+	@touch $@
+
+$(VENV)/dev.stamp: requirements.txt requirements-dev.txt | $(VENV)/bin/python
+	$(PIP) -r requirements.txt -r requirements-dev.txt
+	@touch $@ $(VENV)/run.stamp
+
+$(VENV)/lock.stamp: | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check pip-tools
+	@touch $@
