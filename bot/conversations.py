@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeAlias
 
-from database import now
+from database import db, now
 from models import Conversation
 
 Key: TypeAlias = tuple[int, int, int]
@@ -44,10 +44,8 @@ class Conversations:
 
     def load(self, bot_id: int) -> None:
         """Read which conversations of a bot are open."""
-        rows = Conversation.select(Conversation.chat_id, Conversation.user_id).where(
-            Conversation.bot_id == bot_id
-        )
-        for chat_id, user_id in rows.tuples():
+        sql = "SELECT chat_id, user_id FROM conversations WHERE bot_id = ?"
+        for chat_id, user_id in db.execute_sql(sql.replace("?", db.param), (bot_id,)).fetchall():
             self._open.setdefault((bot_id, chat_id, user_id), None)
 
     def get(self, key: Key) -> Open | None:

@@ -83,7 +83,7 @@ def sender_of(update: Raw, kind: str) -> Sender | None:
     if not isinstance(event, dict):
         return None
     person = event.get("from") or event.get("user")
-    if (number := _id(person)) is None or person.get("is_bot"):
+    if not isinstance(person, dict) or (number := _id(person)) is None or person.get("is_bot"):
         return None
     return Sender(
         number,

@@ -101,7 +101,9 @@ class Poller:
     def _excuse(self, error: Exception) -> float | None:
         """Say what went wrong and give the seconds to wait; None when waiting does not help."""
         self._failures += 1
-        back_off = min(BACK_OFF, 0.5 * 2 ** min(self._failures, 5)) * random.uniform(0.75, 1.0)
+        back_off: float = min(BACK_OFF, 0.5 * 2 ** min(self._failures, 5)) * random.uniform(
+            0.75, 1.0
+        )
         if isinstance(error, Stopping):
             return 0.1
         if is_outage(error):
@@ -114,7 +116,7 @@ class Poller:
         return self._refused(error, back_off)
 
     def _refused(self, error: Exception, back_off: float) -> float | None:
-        code = getattr(error, "error_code", None)
+        code: Any = getattr(error, "error_code", None)
         if code == 409 and "webhook" in str(error):
             log.error(
                 "Telegram sends this bot's updates to a webhook: delete the webhook, or set"
@@ -127,7 +129,7 @@ class Poller:
             return float(parameters.get("retry_after", 1))
         elif not isinstance(code, int) or code < 500:
             return None
-        return max(back_off, 1.0)
+        return float(max(back_off, 1.0))
 
 
 def refusal(error: Exception) -> str:

@@ -1,0 +1,240 @@
+"""The ledger: done marks, counters, events and conversations of many updates in one commit."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, TypeAlias
+
+from bot.conversations import Change, write
+from bot.inbox import Item
+from bot.lease import Fenced, Lease
+from database import db, is_outage, now
+from services import failures
+
+log = logging.getLogger(__name__)
+
+
+class Settled(Exception):
+    """An atomic handler ran again although its commit had come through before an outage."""
+
+
+Event: TypeAlias = tuple[str, int | None, dict[str, Any]]
+"""Type, user's row id, data."""
+
+
+@dataclass(slots=True)
+class Entry:
+    """What one finished update leaves behind."""
+
+    item: Item
+    state: str = "done"
+    payload: str | None = None
+    """Kept in the inbox: for `replying` the calls still to send, for `unknown` the update."""
+    counted: bool = False
+    """Whether the update is a message that counts for its user."""
+    events: list[Event] = field(default_factory=list)
+    change: Change | None = None
+    failure: dict[str, Any] | None = None
+
+
+class Ledger:
+    """Commits entries in groups: every `period` seconds, or sooner when `batch` are waiting.
+
+    At most `slots` updates are begun and not committed at any time, so that a crash repeats at
+    most as many handlers.
+    """
+
+    def __init__(
+        self,
+        leases: dict[int, Lease],
+        *,
+        slots: int,
+        committed: Callable[[Sequence[Item]], None],
+        period: float = 0.05,
+        clock: Callable[[], datetime] = now,
+    ) -> None:
+        self.leases = leases
+        self.batch = max(1, min(100, slots // 2))
+        self.period = period
+        self.clock = clock
+        self._committed = committed
+        self._slots = threading.Semaphore(slots)
+        self._waiting: list[Entry] = []
+        self._bell = threading.Event()
+        self._lock = threading.Lock()
+
+    def admit(self, timeout: float | None = None) -> bool:
+        """Wait until one more update may begin; False when `timeout` seconds passed."""
+        return self._slots.acquire(timeout=timeout)
+
+    def dismiss(self) -> None:
+        """Give back the place of an update that was begun and will not be finished here."""
+        self._slots.release()
+
+    def add(self, entry: Entry) -> None:
+        """Put a finished update into the next group."""
+        with self._lock:
+            self._waiting.append(entry)
+            ring = len(self._waiting) >= self.batch
+        if ring:
+            self._bell.set()
+
+    def step(self) -> int:
+        """Wait for the period or the bell, commit what is there; give the number of entries.
+
+        Raises Fenced when a lease was lost, and what the database raises in an outage; the
+        entries then stay for the next step.
+        """
+        self._bell.wait(self.period)
+        return self.flush()
+
+    def flush(self) -> int:
+        """Commit what is there now; raises as `step`."""
+        self._bell.clear()
+        with self._lock:
+            entries, self._waiting = self._waiting, []
+        if not entries:
+            return 0
+        try:
+            self._commit_group(entries)
+        except BaseException:
+            with self._lock:
+                self._waiting = entries + self._waiting
+            raise
+        self._committed([entry.item for entry in entries])
+        self._slots.release(len(entries))
+        return len(entries)
+
+    def run(self, stop: threading.Event, lost: Callable[[], None]) -> None:
+        """Commit groups until `stop`; calls `lost` once when another process took over."""
+        while not stop.is_set():
+            try:
+                self.step()
+            except Fenced:
+                return lost()
+            except Exception as error:
+                if not is_outage(error):
+                    raise
+                log.warning("the database is away, the ledger waits: %s", error)
+                db.close()
+                stop.wait(0.5)
+
+    def commit(self, entries: Sequence[Entry]) -> int:
+        """Write entries in the caller's transaction; give the number of rows that were open.
+
+        Raises Fenced, and then nothing of it may be kept.
+        """
+        at = self.clock()
+        for bot_id in sorted({entry.item.bot_id for entry in entries}):
+            if lease := self.leases.get(bot_id):
+                lease.check()
+        done = self._mark([entry for entry in entries if entry.item.state == "new"], at)
+        self._mark([entry for entry in entries if entry.item.state != "new"], at)
+        _count(done, at)
+        _track(done, at)
+        write([entry.change for entry in done if entry.change], at)
+        for entry in done:
+            if entry.failure:
+                failures.record(**entry.failure)
+        return len(done)
+
+    def _commit_group(self, entries: Sequence[Entry]) -> None:
+        """Commit together; when one entry is refused, each alone, and that one without extras."""
+        try:
+            with db.atomic():
+                self.commit(entries)
+        except Fenced:
+            raise
+        except Exception as error:
+            if is_outage(error):
+                raise
+            log.exception("a group of %s done marks was refused", len(entries))
+            if len(entries) > 1:
+                for entry in entries:
+                    self._commit_group([entry])
+            else:
+                with db.atomic():
+                    self.commit([Entry(entries[0].item, entries[0].state, entries[0].payload)])
+
+    def _mark(self, entries: Sequence[Entry], at: datetime) -> list[Entry]:
+        """Set the new states; give back the entries whose row was still open."""
+        done: list[Entry] = []
+        groups: dict[tuple[int, str], list[Entry]] = {}
+        for entry in entries:
+            if entry.payload is None:
+                groups.setdefault((entry.item.bot_id, entry.state), []).append(entry)
+            elif _keep(entry, at):
+                done.append(entry)
+        for (bot_id, state), group in groups.items():
+            ids = [entry.item.update_id for entry in group]
+            rows = db.execute_sql(_mark_sql(len(ids), db.param), (state, at, bot_id, *ids))
+            marked = {update_id for (update_id,) in rows.fetchall()}
+            done += [entry for entry in group if entry.item.update_id in marked]
+        return done
+
+
+def _keep(entry: Entry, at: datetime) -> bool:
+    """Set the state of one row and keep a payload in it."""
+    sql = (
+        "UPDATE inbox SET state = ?, payload = ?, done_at = ?"
+        " WHERE bot_id = ? AND update_id = ? AND state IN ('new', 'replying')"
+    ).replace("?", db.param)
+    done_at = None if entry.state == "replying" else at
+    return bool(db.execute_sql(sql, (entry.state, entry.payload, done_at, *entry.item.id)).rowcount)
+
+
+@lru_cache(maxsize=256)
+def _mark_sql(count: int, param: str) -> str:
+    ids = ", ".join([param] * count)
+    return (
+        f"UPDATE inbox SET state = {param}, payload = NULL, done_at = {param}"
+        f" WHERE bot_id = {param} AND update_id IN ({ids})"
+        " AND state IN ('new', 'replying') RETURNING update_id"
+    )
+
+
+def _count(entries: Iterable[Entry], at: datetime) -> None:
+    """Add the group's messages to their users' counters, in the order of the users' ids."""
+    counts: dict[int, int] = {}
+    for entry in entries:
+        if entry.item.user is not None:
+            counts[entry.item.user.id] = counts.get(entry.item.user.id, 0) + entry.counted
+    if counts:
+        values = [value for user_id in sorted(counts) for value in (user_id, counts[user_id], at)]
+        db.execute_sql(_count_sql(len(counts), db.param), values)
+
+
+@lru_cache(maxsize=256)
+def _count_sql(count: int, param: str) -> str:
+    rows = ", ".join([f"({param}, {param}, {param})"] * count)
+    return (
+        "UPDATE users SET total_messages = total_messages + seen.column2,"
+        f" last_activity_at = seen.column3 FROM (VALUES {rows}) AS seen"
+        " WHERE users.id = seen.column1"
+    )
+
+
+def _track(entries: Iterable[Entry], at: datetime) -> None:
+    rows = [event for entry in entries for event in entry.events]
+    if rows:
+        values = [
+            value
+            for kind, user_id, data in rows
+            for value in (kind, user_id, json.dumps(data), at, at)
+        ]
+        db.execute_sql(_track_sql(len(rows), db.param), values)
+
+
+@lru_cache(maxsize=256)
+def _track_sql(count: int, param: str) -> str:
+    row = f"({', '.join([param] * 5)})"
+    return (
+        "INSERT INTO analytics_events (event_type, user_id, data, created_at, updated_at)"
+        f" VALUES {', '.join([row] * count)}"
+    )

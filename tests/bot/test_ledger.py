@@ -1,0 +1,218 @@
+"""The ledger: done marks and what goes with them are one commit, and each counts once."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+import peewee
+import pytest
+
+from bot.conversations import Change, Conversations, Open
+from bot.inbox import Inbox, Item
+from bot.lease import Fenced, Lease
+from bot.ledger import Entry, Ledger
+from database import Database
+from models import AnalyticsEvent, Conversation, Failure, User
+from models import Inbox as Row
+from tests.bot.test_inbox import AT, make, message
+
+
+class Desk:
+    """A ledger with an inbox beside it, and what it released."""
+
+    def __init__(self, **options: Any) -> None:
+        self.released: list[int] = []
+        self.inbox: Inbox = make()
+        self.lease = Lease("poller:7", owner="me", dead=lambda owner: False)
+        self.lease.step()
+        options = {"slots": 8, "period": 0.0, **options}
+        self.ledger = Ledger({7: self.lease}, committed=self.release, clock=lambda: AT, **options)
+
+    def release(self, items: Sequence[Item]) -> None:
+        self.released += [item.update_id for item in items]
+
+    def finish(self, *items: Item, **what: Any) -> None:
+        for item in items:
+            assert self.ledger.admit(0)
+            self.ledger.add(Entry(item, counted=True, **what))
+
+
+def states() -> dict[int, str]:
+    return {row.update_id: row.state for row in Row.select()}
+
+
+def test_a_group_is_one_commit(database: Database) -> None:
+    """Marks, counters, events and conversations of a group are written together."""
+    desk = Desk()
+    items = desk.inbox.accept(7, [message(1), message(2), message(3, 6)])
+    assert items[0].user and items[2].user
+    desk.finish(items[0], events=[("message", items[0].user.id, {"a": 1})])
+    desk.finish(items[1], events=[("message", items[1].user.id, {})])  # type: ignore[union-attr]
+    desk.finish(items[2], change=Change((7, 6, 6), Open("a.b", {"x": 1}, AT)))
+    assert desk.ledger.step() == 3
+    assert set(states().values()) == {"done"} and desk.released == [1, 2, 3]
+    assert Row.select().where(Row.payload.is_null(False)).count() == 0
+    totals = {user.telegram_id: user.total_messages for user in User.select()}
+    assert totals == {5: 2, 6: 1}
+    assert User.get(telegram_id=5).last_activity_at == AT
+    events = AnalyticsEvent.select().where(AnalyticsEvent.event_type == "message")
+    assert [event.data for event in events] == [{"a": 1}, {}]
+    assert Conversation.get().step == "a.b"
+
+
+def test_an_update_counts_once(database: Database) -> None:
+    """A second mark of the same update changes nothing."""
+    desk = Desk()
+    (item,) = desk.inbox.accept(7, [message(1)])
+    for _ in range(2):
+        desk.finish(item, events=[("message", None, {})])
+        desk.ledger.flush()
+    assert User.get().total_messages == 1
+    assert AnalyticsEvent.select().where(AnalyticsEvent.event_type == "message").count() == 1
+
+
+def test_a_process_that_lost_its_lease_commits_nothing(database: Database) -> None:
+    """After a take-over the group of the old holder is refused and stays with it."""
+    desk = Desk()
+    (item,) = desk.inbox.accept(7, [message(1)])
+    desk.finish(item)
+    other = Lease("poller:7", owner="other", dead=lambda owner: True)
+    assert other.step()
+    with pytest.raises(Fenced):
+        desk.ledger.flush()
+    assert states() == {1: "new"} and desk.released == [] and User.get().total_messages == 0
+
+
+def test_an_outage_keeps_the_group_for_the_next_step(database: Database) -> None:
+    """What could not be committed is committed later, in the same order."""
+    desk, lost = Desk(), []
+    items = desk.inbox.accept(7, [message(1), message(2)])
+    desk.finish(items[0])
+    real, failures = desk.ledger.commit, [peewee.OperationalError("gone"), None]
+
+    def commit(entries: Sequence[Entry]) -> int:
+        if failures and (error := failures.pop(0)):
+            error.__cause__ = _outage()
+            raise error
+        return real(entries)
+
+    desk.ledger.commit = commit  # type: ignore[method-assign]
+    stop = threading.Event()
+    thread = threading.Thread(target=desk.ledger.run, args=(stop, lambda: lost.append(1)))
+    thread.start()
+    desk.finish(items[1])
+    for _ in range(200):
+        if len(desk.released) == 2:
+            break
+        stop.wait(0.02)
+    stop.set()
+    thread.join(5)
+    assert desk.released == [1, 2] and states() == {1: "done", 2: "done"} and not lost
+
+
+def _outage() -> BaseException:
+    import psycopg2
+
+    return psycopg2.OperationalError("server closed the connection unexpectedly")
+
+
+def test_one_refused_entry_does_not_take_the_others_with_it(database: Database) -> None:
+    """Each entry of a refused group is tried alone; the bad one keeps its mark and no more."""
+    desk = Desk()
+    items = desk.inbox.accept(7, [message(1), message(2)])
+    desk.finish(items[0], events=[("message", 10**9, {})])
+    desk.finish(items[1], events=[("message", None, {})])
+    assert desk.ledger.flush() == 2
+    assert states() == {1: "done", 2: "done"}
+    assert AnalyticsEvent.select().where(AnalyticsEvent.event_type == "message").count() == 1
+
+
+def test_the_holder_of_a_lost_lease_is_told(database: Database) -> None:
+    """The ledger's thread ends with one call when another process took over."""
+    desk, lost = Desk(), []
+    (item,) = desk.inbox.accept(7, [message(1)])
+    desk.finish(item)
+    Lease("poller:7", owner="other", dead=lambda owner: True).step()
+    desk.ledger.run(threading.Event(), lambda: lost.append(1))
+    assert lost == [1]
+
+
+def test_no_more_updates_begin_than_there_are_slots(database: Database) -> None:
+    """A crash can repeat only what has begun and is not committed."""
+    desk = Desk(slots=2)
+    items = desk.inbox.accept(7, [message(1), message(2)])
+    desk.finish(*items)
+    assert not desk.ledger.admit(0)
+    desk.ledger.flush()
+    assert desk.ledger.admit(0)
+    desk.ledger.dismiss()
+
+
+def test_failed_unknown_and_replying_rows_keep_what_they_need(database: Database) -> None:
+    """A failure is recorded with its update; unknown kinds and unsent calls keep a payload."""
+    desk = Desk()
+    items = desk.inbox.accept(7, [message(1), message(2), message(3)])
+    row = {
+        "bot_id": 7,
+        "update_id": 1,
+        "plugin": "p",
+        "handler": "h",
+        "error": "ValueError",
+        "message": "no",
+        "traceback": "…",
+        "fingerprint": "f",
+        "payload": "{}",
+        "user_id": 5,
+        "chat_id": 5,
+    }
+    desk.finish(items[0], state="failed", failure=row)
+    desk.finish(items[1], state="unknown", payload="{}")
+    desk.finish(items[2], state="replying", payload='{"calls": []}')
+    desk.ledger.flush()
+    assert states() == {1: "failed", 2: "unknown", 3: "replying"}
+    assert Failure.get().error == "ValueError"
+    assert [r.done_at for r in Row.select().order_by(Row.update_id)] == [AT, AT, None]
+    items[2].state = "replying"
+    desk.finish(items[2])
+    desk.ledger.flush()
+    assert states()[3] == "done" and User.get().total_messages == 3
+
+
+def test_conversations_survive_expire_and_move(database: Database) -> None:
+    """Another life reads what is open; what has expired is none; a new chat id is followed."""
+    clock = [AT]
+    desk = Desk()
+    (item,) = desk.inbox.accept(7, [message(1)])
+    opened = Open("notes.save", {"title": "x"}, AT + timedelta(minutes=5))
+    desk.finish(item, change=Change((7, -3, 5), opened))
+    desk.ledger.flush()
+    life = Conversations(clock=lambda: clock[0])
+    life.load(7)
+    assert life.get((7, -3, 5)) == opened and life.get((7, 1, 1)) is None
+    life.move(7, -3, -100)
+    assert life.get((7, -3, 5)) is None
+    clock[0] += timedelta(minutes=5)
+    other = Conversations(clock=lambda: clock[0])
+    other.load(7)
+    assert other.get((7, -3, 5)) is None
+    from bot.conversations import forget
+
+    assert forget(clock[0]) == 1
+
+
+def test_the_last_of_several_changes_counts(database: Database) -> None:
+    """A conversation that was opened and closed in one group is closed."""
+    desk = Desk()
+    items = desk.inbox.accept(7, [message(1), message(2)])
+    desk.finish(items[0], change=Change((7, 5, 5), Open("a.b", {}, AT)))
+    desk.finish(items[1], change=Change((7, 5, 5), None))
+    desk.ledger.flush()
+    assert Conversation.select().count() == 0
+    life = Conversations(clock=lambda: AT - timedelta(days=1))
+    life.keep(Change((7, 5, 5), Open("a.b", {}, AT)))
+    assert life.get((7, 5, 5)) is not None
+    life.keep(Change((7, 5, 5), None))
+    assert life.get((7, 5, 5)) is None
