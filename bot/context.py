@@ -1,0 +1,300 @@
+"""The context: one update, and what a handler can do about it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Final
+
+from bot import message as messages
+from bot import rules, words
+from bot.conversations import Open
+from bot.message import Buttons
+from models import User
+from services import analytics, users
+
+if TYPE_CHECKING:
+    from telebot import TeleBot, types
+
+    from bot.client import Client, Outbox
+    from bot.i18n import Catalogues, Translator
+    from bot.plugin import Command, Handler
+    from bot.registry import Registry
+    from services.cache import Cache
+
+_PAYLOAD = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+class Ended(Enum):
+    """What a conversation becomes with its last answer."""
+
+    ENDED = "ended"
+
+
+ENDED: Final = Ended.ENDED
+
+
+@dataclass(slots=True)
+class Effects:
+    """What a handler leaves for the core, committed together with the update's done mark."""
+
+    events: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    conversation: Open | Ended | None = None
+    answered: bool = False
+
+
+@dataclass(slots=True)
+class Runtime:
+    """What the contexts of one bot share."""
+
+    caller: Client | Outbox
+    bot_id: int
+    username: str
+    catalogues: Catalogues
+    default_language: str
+    owner_ids: frozenset[int]
+    registry: Registry
+    cache: Cache
+    clock: Callable[[], datetime]
+    tell_menu: Callable[[Client | Outbox, User], None] | None = None
+    """Shows a person the commands in their language; None where no menu is kept."""
+
+
+class Context:
+    """One update, as a handler sees it. Made for each update; nothing in it is global.
+
+    `update` is Telegram's whole update, `kind` its kind, `event` the part that is of this kind,
+    `user` the sender from the database or None. `state` is what a question's `data` held.
+    """
+
+    __slots__ = (
+        "_parsed",
+        "_prefix",
+        "caller",
+        "effects",
+        "event",
+        "handler",
+        "kind",
+        "runtime",
+        "state",
+        "update",
+        "user",
+    )
+
+    users = users
+    analytics = analytics
+
+    def __init__(
+        self, runtime: Runtime, update: types.Update, kind: str, event: Any, user: User | None
+    ) -> None:
+        self.runtime = runtime
+        self.update = update
+        self.kind = kind
+        self.event = event
+        self.user = user
+        self.caller = runtime.caller
+        self.handler: Handler | None = None
+        self.effects = Effects()
+        self.state: dict[str, Any] = {}
+        self._prefix = ""
+        self._parsed: tuple[str | None, str] | None = None
+
+    # What came.
+
+    @property
+    def message(self) -> types.Message | None:
+        """The message that came, or the one whose button was tapped."""
+        if self.kind in rules.MESSAGES:
+            return self.event  # type: ignore[no-any-return]
+        return getattr(self.event, "message", None)
+
+    @property
+    def chat(self) -> types.Chat | None:
+        """The chat it happened in; None for inline queries, polls and the like."""
+        return getattr(self.event, "chat", None) or getattr(self.message, "chat", None)
+
+    @property
+    def command(self) -> str | None:
+        """The command's name without the /, None when this is none or meant for another bot."""
+        return self._words()[0]
+
+    @property
+    def text(self) -> str:
+        """What was said: a message's text or caption, an inline query.
+
+        Of a command only what follows its name, of a button's data what follows the prefix that
+        the handler declared.
+        """
+        if self.kind == "callback_query":
+            return self.data.removeprefix(self._prefix)
+        return self._words()[1]
+
+    @property
+    def args(self) -> list[str]:
+        """The words of `text`."""
+        return self.text.split()
+
+    @property
+    def data(self) -> str:
+        """What the tapped button carries, without the plugin's name."""
+        data: str = getattr(self.event, "data", None) or ""
+        return data.removeprefix(f"{self.handler.plugin}:" if self.handler else "")
+
+    @property
+    def matched(self) -> str | re.Match[str]:
+        """What made the handler fit: its `data` prefix, or the match of its `regexp`."""
+        pattern = self.handler.filters.get("regexp") if self.handler else None
+        found = re.search(pattern, self.event.text or "", re.IGNORECASE) if pattern else None
+        return found or self._prefix
+
+    def match_data(self, plugin: str, prefix: str | None = None) -> bool:
+        """Whether the tapped button is the plugin's and its data begins with the prefix."""
+        whole = f"{plugin}:{prefix or ''}"
+        if not (self.event.data or "").startswith(whole):
+            return False
+        self._prefix = prefix or ""
+        return True
+
+    # Who is spoken to, and how.
+
+    @property
+    def lang(self) -> str:
+        """The language to speak: the user's, or the default."""
+        return self.user.language.value if self.user else self.runtime.default_language
+
+    def _(self, text: str) -> str:
+        """The text in the user's language."""
+        return self._translator.gettext(text)
+
+    def ngettext(self, singular: str, plural: str, count: int) -> str:
+        """The text for a number, in the user's language."""
+        return self._translator.ngettext(singular, plural, count)
+
+    @property
+    def _translator(self) -> Translator:
+        return self.runtime.catalogues.translator(self.lang)
+
+    @property
+    def bot(self) -> TeleBot:
+        """The whole Bot API, as telebot has it; limits and retries are seen to."""
+        return self.caller.telebot
+
+    @property
+    def cache(self) -> Cache:
+        """Values worth keeping for a while, shared by all processes where Redis is set."""
+        return self.runtime.cache
+
+    @property
+    def log(self) -> logging.LoggerAdapter[logging.Logger]:
+        """A log whose lines name the update, the user and the plugin."""
+        plugin = self.handler.plugin if self.handler else "core"
+        user_id = self.user.telegram_id if self.user else None
+        about = {"update_id": self.update.update_id, "user_id": user_id, "plugin": plugin}
+        return logging.LoggerAdapter(logging.getLogger(f"plugins.{plugin}"), about)
+
+    @property
+    def commands(self) -> list[Command]:
+        """The commands that the user may use in this chat, as the plugins declare them."""
+        return self.runtime.registry.usable(self.user, self.chat.id if self.chat else 0)
+
+    def link(self, payload: str) -> str:
+        """A link that starts the bot with `payload`: 1 to 64 of A-Z, a-z, 0-9, _ and -."""
+        if not _PAYLOAD.fullmatch(payload):
+            raise ValueError(f"{payload!r} cannot be in a link: use 1 to 64 of A-Z a-z 0-9 _ -.")
+        return f"https://t.me/{self.runtime.username}?start={payload}"
+
+    # What to do about it.
+
+    def reply(
+        self,
+        text: str,
+        *,
+        buttons: Buttons | None = None,
+        parse_mode: str | None = None,
+        **options: Any,
+    ) -> types.Message:
+        """Send a message to the chat, to the same topic; options are telebot's send_message's.
+
+        In an atomic handler it goes out after the commit, and the result is None.
+        """
+        markup = self._keyboard(buttons)
+        options = {**messages.place(self), "reply_markup": markup, **options}
+        return self.bot.send_message(text=text, parse_mode=parse_mode, **options)
+
+    def send_text(self, text: str) -> None:
+        """Send a plain text to the chat without reading the answer: what `return text` does."""
+        self.caller.call("sendMessage", {**messages.place(self), "text": text})
+
+    def edit(
+        self, text: str, *, buttons: Buttons | None = None, **options: Any
+    ) -> types.Message | bool | None:
+        """Change the message whose button was tapped; without one, or too late, send another.
+
+        A message that says the same already is fine.
+        """
+        return messages.edit(self, text, {"reply_markup": self._keyboard(buttons), **options})
+
+    def answer(self, text: str | None = None, *, alert: bool = False) -> None:
+        """Answer the tap of a button: a toast, a box to close with `alert`, or nothing to see."""
+        if self.kind != "callback_query":
+            raise RuntimeError("answer() is for buttons: use reply() for a message.")
+        self.effects.answered = True
+        params = {"callback_query_id": self.event.id, "text": text, "show_alert": alert or None}
+        self.caller.call("answerCallbackQuery", params)
+
+    def ask(
+        self,
+        text: str,
+        *,
+        then: str | Callable[[Context], object],
+        data: Mapping[str, Any] | None = None,
+        timeout: float = 600,
+        buttons: Buttons | None = None,
+    ) -> types.Message:
+        """Put a question; `then`, a step of the plugin, takes the user's next message.
+
+        `data` waits in `ctx.state`, as JSON. After `timeout` seconds the question is forgotten.
+        """
+        if self.user is None:
+            raise RuntimeError("ask() needs a user to ask, and this update has none.")
+        step = self._step(then)
+        kept = json.loads(json.dumps(dict(data or {})))
+        sent = self.reply(text, buttons=buttons, **({} if buttons else messages.demand(self)))
+        until = self.runtime.clock() + timedelta(seconds=timeout)
+        self.effects.conversation = Open(step, kept, until)
+        return sent
+
+    def track(self, event: str, **data: Any) -> None:
+        """Count an event of this user for the statistics, once the update is done."""
+        if not 0 < len(event) <= 64:
+            raise ValueError(f"{event!r} cannot be an event: name it with 1 to 64 letters.")
+        self.effects.events.append((event, data))
+
+    def speak(self, language: str) -> None:
+        """Speak another language with the user from now on, in the command menu too."""
+        if self.user is None:
+            raise RuntimeError("speak() needs a user, and this update has none.")
+        users.set_language(self.user, rules.language_named(language))
+        if self.runtime.tell_menu:
+            self.runtime.tell_menu(self.caller, self.user)
+
+    def _keyboard(self, buttons: Buttons | None) -> str | None:
+        return messages.keyboard(self.handler.plugin if self.handler else "", buttons)
+
+    def _step(self, then: str | Callable[[Context], object]) -> str:
+        """The full name of a step of the handler's own plugin."""
+        name = then if isinstance(then, str) else then.__name__
+        step = f"{self.handler.plugin}.{name}" if self.handler and "." not in name else name
+        if step not in self.runtime.registry.steps:
+            raise LookupError(f"{step} is no step: put @plugin.step above the function.")
+        return step
+
+    def _words(self) -> tuple[str | None, str]:
+        if self._parsed is None:
+            self._parsed = words.parse(self.kind, self.event, self.runtime.username)
+        return self._parsed

@@ -1,0 +1,28 @@
+"""The words of an update: which command it is, and what else was said."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from bot import rules
+
+_COMMAND = re.compile(r"/([A-Za-z0-9_]+)(?:@(\w+))?(?:\s+|$)")
+
+
+def parse(kind: str, event: Any, username: str) -> tuple[str | None, str]:
+    """The command's name, and what was said beside it.
+
+    The name is None where there is no command or it is meant for a bot that is not `username`.
+    """
+    if kind not in rules.MESSAGES:
+        return None, getattr(event, "query", None) or ""
+    if event.text is None:
+        return None, event.caption or ""
+    found = _COMMAND.match(event.text)
+    if found is None:
+        return None, event.text
+    name, mention = found.groups()
+    if mention and mention.lower() != username.lower():
+        return None, event.text
+    return name.lower(), event.text[found.end() :]
