@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
-from itertools import count
-from typing import Any
+from typing import TYPE_CHECKING
 
 from sandbox.answers import Json
 from sandbox.cast import Person
-from sandbox.rooms import Room, private_room
+from sandbox.rooms import Numbers, Room, private_room
 from sandbox.updates import Queue
+
+if TYPE_CHECKING:
+    from sandbox.queries import Query
 
 SANDBOX_BOT = 1_000_000_001
 
@@ -17,9 +19,9 @@ SANDBOX_BOT = 1_000_000_001
 class Account:
     """One bot. Its lock is held while anything of it is read or changed."""
 
-    def __init__(self, bot_id: int, token: str, queue: Queue) -> None:
+    def __init__(self, bot_id: int, queue: Queue) -> None:
         self.id = bot_id
-        self.token = token
+        self.token = ""
         self.queue = queue
         self.lock = threading.RLock()
         self.username = "sandbox_bot" if bot_id == SANDBOX_BOT else f"bot{bot_id}_bot"
@@ -30,12 +32,12 @@ class Account:
             "first_name": self.name,
             "username": self.username,
         }
-        self.numbers = count(1)
+        self.numbers = Numbers()
         self.rooms: dict[int, Room] = {}
-        self.queries: dict[str, Any] = {}
-        self.inline_queries: dict[str, Any] = {}
+        self.queries: dict[str, Query] = {}
+        self.inline_queries: dict[str, Query] = {}
         self.inline_messages: dict[str, tuple[int, int]] = {}
-        self.polls: dict[str, Any] = {}
+        self.polls: dict[str, dict[int, list[int]]] = {}
         self.commands: dict[tuple[str, int, int, str], list[Json]] = {}
         self.webhook: Json = {}
 

@@ -19,7 +19,7 @@ def deliver(
     markup: Markup = NONE,
 ) -> Stored:
     """A new message in a chat, told to the feed but not to the bot."""
-    message: Json = {"message_id": next(room.numbers)}
+    message: Json = {"message_id": room.numbers.take()}
     if room.kind == CHANNEL:
         message["sender_chat"] = room.chat
     else:
@@ -37,6 +37,7 @@ def deliver(
 def send(call: Call, room: Room, content: Json, markup: Markup = NONE) -> Json:
     """A message by the bot; its keyboard appears to those whom it is meant for."""
     stored = deliver(call.world, room, content, sender=call.account.user, markup=markup)
+    room.last_bot = True
     if markup.field is not None:
         show_keyboard(call.world, room, stored)
     call.note(room, stored.json)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 from random import Random
+from typing import Any
 
 from sandbox.answers import Json
 
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 SUFFIXES = {"image/png": "png", "image/gif": "gif", "image/webp": "webp"}
+BOXES = (90, 320, 800, 1280)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +25,10 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A file that a bot may use again; a file_id is good for one bot only."""
+    """A file that a bot may use again; a file_id is good for one bot only.
+
+    `shown` is the value of the message's "photo" or "document" field.
+    """
 
     file: File
     bot_id: int
@@ -31,13 +36,15 @@ class Kept:
     unique_id: str
     path: str
     kind: str
+    shown: Any
 
     def describe(self) -> Json:
-        """The fields that every kind of file has in the Bot API."""
+        """The File object of the Bot API."""
         return {
             "file_id": self.file_id,
             "file_unique_id": self.unique_id,
             "file_size": len(self.file.data),
+            "file_path": self.path,
         }
 
 
@@ -49,23 +56,48 @@ class Files:
         self._lock = threading.Lock()
         self._by_id: dict[str, Kept] = {}
         self._by_path: dict[str, Kept] = {}
-        self._count = 0
 
-    def keep(self, bot_id: int, file: File, kind: str) -> Kept:
-        """Store a file of a kind ("photo" or "document") and give it its ids and its path."""
-        with self._lock:
-            path = f"{kind}s/file_{self._count}{_suffix(file, kind)}"
-            self._count += 1
-            kept = Kept(file, bot_id, self._name(60), self._name(15), path, kind)
-            self._by_id[kept.file_id] = self._by_path[path] = kept
-        return kept
+    def keep_photo(self, bot_id: int, file: File, size: tuple[int, int]) -> list[Json]:
+        """Store a picture; its sizes, the smallest first, all of the same bytes."""
+        shown: list[Json] = []
+        for width, height in scale(size):
+            kept = self._keep(bot_id, file, "photo", shown)
+            facts = kept.describe()
+            del facts["file_path"]
+            shown.append({**facts, "width": width, "height": height})
+        return shown
+
+    def keep_document(self, bot_id: int, file: File) -> Json:
+        """Store a file of any kind."""
+        shown: Json = {"file_name": file.name, "mime_type": file.mime}
+        kept = self._keep(bot_id, file, "document", shown)
+        facts = kept.describe()
+        del facts["file_path"]
+        shown.update(facts)
+        return shown
 
     def find(self, key: str) -> Kept | None:
         """The file with this file_id or path."""
         return self._by_id.get(key) or self._by_path.get(key)
 
+    def _keep(self, bot_id: int, file: File, kind: str, shown: Any) -> Kept:
+        with self._lock:
+            path = f"{kind}s/file_{len(self._by_path)}{_suffix(file, kind)}"
+            kept = Kept(file, bot_id, self._name(60), self._name(12), path, kind, shown)
+            self._by_id[kept.file_id] = self._by_path[path] = kept
+        return kept
+
     def _name(self, length: int) -> str:
         return "AgAC" + "".join(self._random.choices(ALPHABET, k=length))
+
+
+def scale(size: tuple[int, int]) -> list[tuple[int, int]]:
+    """The sizes in which Telegram offers a picture: shrunk to its boxes, never enlarged."""
+    width, height = size
+    longest = max(size)
+    factors = [box / longest for box in BOXES if box < longest]
+    sizes = [(max(round(width * f), 1), max(round(height * f), 1)) for f in factors]
+    return sizes if longest > BOXES[-1] else [*sizes, size]
 
 
 def _suffix(file: File, kind: str) -> str:

@@ -1,82 +1,43 @@
-"""What people do in chats: write, edit, press buttons, and what the bot gets to see of it."""
+"""What people do with messages: write, post, edit, press buttons, ask inline."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from sandbox.account import Account
 from sandbox.answers import Impossible, Json
 from sandbox.cast import Person
 from sandbox.delivery import deliver, use_keyboard, without_reply
 from sandbox.entities import format_text
-from sandbox.queries import open_query
-from sandbox.rooms import CHANNEL, INSIDE, Room, Stored
+from sandbox.files import File
+from sandbox.media import picture
+from sandbox.queries import Query, ask, open_query
+from sandbox.rooms import CHANNEL, Room, Stored
+from sandbox.scenes import Scene
 from sandbox.spans import units
 from sandbox.texts import LONGEST_CAPTION, LONGEST_TEXT, with_entities
 from sandbox.world import World
 
+POSTERS = ("creator", "administrator")
 
-def person_of(world: World, person_id: int) -> Person:
-    """Somebody of the sandbox.
 
-    Raises: Impossible for a number that nobody has.
+def write(scene: Scene, content: Json, *, reply_to: int | None = None) -> Json:
+    """A message of a person; the bot hears of it where it may.
+
+    Raises: Impossible when Telegram would not let them write.
     """
-    person = world.people.get(person_id)
-    if person is None:
-        raise Impossible(f"Nobody here has the id {person_id}; telegram.cast() lists the people.")
-    return person
-
-
-def room_of(world: World, account: Account, chat_id: int, person_id: int) -> Room:
-    """The chat in which a person acts; a private chat is named by the person's own id.
-
-    Raises: Impossible when the chat does not exist or the person is not in it.
-    """
-    person = person_of(world, person_id)
-    if chat_id == person_id:
-        return account.private(person)
-    room = account.rooms.get(chat_id)
-    if room is None or room.private:
-        raise Impossible(f"{person.first_name} has no chat {chat_id} with this bot.")
-    if room.members.get(person_id) not in INSIDE:
-        raise Impossible(f"{person.first_name} is not a member of {room.chat['title']}.")
-    if room.moved_to is not None:
-        raise Impossible(f"{room.chat['title']} moved to the chat {room.moved_to}.")
-    return room
-
-
-def write(
-    world: World,
-    account: Account,
-    room: Room,
-    person: Person,
-    content: Json,
-    *,
-    reply_to: int | None,
-) -> Stored:
-    """A message of a person: stored, told to the feed and, where it may see it, to the bot."""
-    if room.private:
-        if room.blocked:
-            raise Impossible(f"{person.first_name} has blocked the bot; unblock it first.")
-        room.started = True
-    if room.kind == CHANNEL and room.members.get(person.id) not in ("creator", "administrator"):
+    room, person = scene.room, scene.person
+    if room.private and room.blocked:
+        raise Impossible(f"{person.first_name} has blocked the bot; unblock it first.")
+    if room.kind == CHANNEL and room.members.get(person.id) not in POSTERS:
         raise Impossible(f"Only administrators can post in {room.chat['title']}.")
     if reply_to is not None:
-        content = {**_reply(room, reply_to), **content}
+        target = scene.message(reply_to).json
+        content = {"reply_to_message": without_reply(target), **content}
+    room.started = True
     use_keyboard(room, person.id)
-    stored = deliver(world, room, content, sender=person.user)
-    announce(world, account, room, stored)
-    return stored
-
-
-def announce(world: World, account: Account, room: Room, stored: Stored) -> None:
-    """Tell the feed of a person's message, and the bot when it may see it."""
-    update = None
-    if sees(account, room, stored.json):
-        kind = "channel_post" if room.kind == CHANNEL else "message"
-        update = account.queue.put(kind, stored.json)
-    facts: dict[str, Any] = {"update": update} if update else {}
-    world.feed.add("message", account.id, chat_id=room.id, message=stored.shown(), **facts)
+    stored = deliver(scene.world, room, content, sender=person.user)
+    scene.announce(stored)
+    room.last_bot = False
+    return stored.json
 
 
 def text_content(text: str) -> Json:
@@ -93,62 +54,68 @@ def text_content(text: str) -> Json:
 
 
 def caption_content(caption: str | None) -> Json:
-    """The fields of a caption as a person types it, none when there is none."""
+    """The fields of a caption as a person types it, none when there is none.
+
+    Raises: Impossible when it is too long.
+    """
     text, entities = format_text(caption or "")
     if units(text) > LONGEST_CAPTION:
         raise Impossible(f"A caption has at most {LONGEST_CAPTION} characters.")
     return with_entities("caption", text, entities) if text else {}
 
 
-def sees(account: Account, room: Room, message: Json) -> bool:
-    """Privacy mode: what of a group reaches a bot that is no administrator of it."""
-    if room.private or room.kind == CHANNEL or room.bot_status == "administrator":
-        return room.bot_status in INSIDE
-    if room.bot_status not in INSIDE:
-        return False
-    if "text" not in message and "photo" not in message and "document" not in message:
-        return True
-    if message.get("reply_to_message", {}).get("from", {}).get("id") == account.id:
-        return True
-    return _addressed(account, room, message)
+def photo_content(scene: Scene, photo: File, caption: str | None) -> Json:
+    """The fields of a photo as a person sends it.
+
+    Raises: Impossible when the file is no picture.
+    """
+    size = picture(photo.data)
+    if size is None:
+        raise Impossible(f"{photo.name} is not a picture; send it as a document.")
+    shown = scene.world.files.keep_photo(scene.account.id, photo, size)
+    return {"photo": shown, **caption_content(caption)}
 
 
-def edit(
-    world: World, account: Account, room: Room, person: Person, message_id: int, text: str
-) -> Json:
-    """A person changes the text, or the caption, of a message of their own."""
-    stored = room.find(message_id)
-    if stored is None or stored.sender_id != person.id:
-        raise Impossible(f"{person.first_name} has no message {message_id} here to edit.")
-    old = stored.json
-    name = "text" if "text" in old else "caption"
-    content = text_content(text) if name == "text" else caption_content(text)
-    dropped = (name, "entities" if name == "text" else "caption_entities")
-    kept = {k: v for k, v in old.items() if k not in dropped}
-    stored.json = {**kept, "edit_date": world.now(), **content}
-    kind = "edited_channel_post" if room.kind == CHANNEL else "edited_message"
-    if sees(account, room, stored.json):
-        account.queue.put(kind, stored.json)
-    world.feed.add("edit", account.id, chat_id=room.id, message=stored.shown())
+def document_content(scene: Scene, document: File, caption: str | None) -> Json:
+    """The fields of a document as a person sends it."""
+    shown = scene.world.files.keep_document(scene.account.id, document)
+    return {"document": shown, **caption_content(caption)}
+
+
+def edit(scene: Scene, message_id: int, text: str) -> Json:
+    """A person changes the text, or the caption, of a message of their own.
+
+    Raises: Impossible when it is not theirs.
+    """
+    stored = scene.message(message_id)
+    if stored.sender_id != scene.person.id:
+        raise Impossible(f"{scene.person.first_name} did not write message {message_id}.")
+    if "text" in stored.json:
+        old, content = ("text", "entities"), text_content(text)
+    else:
+        old, content = ("caption", "caption_entities"), caption_content(text)
+    kept = {name: value for name, value in stored.json.items() if name not in old}
+    stored.json = {**kept, "edit_date": scene.world.now(), **content}
+    if scene.sees(stored.json):
+        kind = "edited_channel_post" if scene.room.kind == CHANNEL else "edited_message"
+        scene.put(kind, stored.json)
+    scene.happen("edit", message=stored.shown())
     return stored.json
 
 
-def press(
-    world: World, account: Account, room: Room, person: Person, message_id: int, data: str
-) -> str:
+def press(scene: Scene, message_id: int, data: str) -> str:
     """A person presses an inline button; the id of the callback query.
 
     Raises: Impossible when the message has no button with this data.
     """
-    stored = room.find(message_id)
-    rows = (stored.json.get("reply_markup") or {}).get("inline_keyboard", []) if stored else []
+    stored = scene.message(message_id)
+    rows = stored.json.get("reply_markup", {}).get("inline_keyboard", ())
     if not any(button.get("callback_data") == data for row in rows for button in row):
         raise Impossible(f"Message {message_id} has no button with the data {data!r}.")
-    query = open_query(world, account, room.id, person.id)
-    event: Json = {"id": query.id, "from": person.user, "chat_instance": chat_instance(room)}
-    if stored is not None:
-        event["message"] = stored.json
-    account.queue.put("callback_query", event | {"data": data})
+    query = open_query(scene.world, scene.account, scene.room.id, scene.person.id)
+    event: Json = {"id": query.id, "from": scene.person.user, **_pressed(stored)}
+    event["chat_instance"] = chat_instance(scene.room)
+    scene.put("callback_query", event | {"data": data})
     return query.id
 
 
@@ -157,19 +124,40 @@ def chat_instance(room: Room) -> str:
     return str(abs(room.id) * 7_919 + 1_000_003)
 
 
-def _reply(room: Room, message_id: int) -> Json:
-    target = room.find(message_id)
-    if target is None:
-        raise Impossible(f"There is no message {message_id} to reply to.")
-    return {"reply_to_message": without_reply(target.json)}
+def ask_inline(world: World, account: Account, person: Person, text: str) -> str:
+    """A person types @bot and some text into any chat; the id of the inline query."""
+    query = Query(world.number(), person.id, person.id, world.clock(), text)
+    ask(account.inline_queries, query)
+    event = {"id": query.id, "from": person.user, "query": text, "offset": ""}
+    account.queue.put("inline_query", event | {"chat_type": "sender"})
+    return query.id
 
 
-def _addressed(account: Account, room: Room, message: Json) -> bool:
-    text: str = message.get("text") or message.get("caption") or ""
-    entities = message.get("entities") or message.get("caption_entities") or []
-    if not any(entity["type"] == "bot_command" for entity in entities):
-        return f"@{account.username}".lower() in text.lower()
-    command = text.split(maxsplit=1)[0].lower()
-    if "@" in command:
-        return command.endswith(f"@{account.username}".lower())
-    return room.last is not None and room.last.sender_id == account.id
+def choose(scene: Scene, query_id: str, result_id: str) -> Json:
+    """A person picks an inline result, which is sent into the chat by way of the bot.
+
+    Raises: Impossible when the bot has given no such result.
+    """
+    account, person = scene.account, scene.person
+    query = account.inline_queries.get(query_id)
+    result = query.results.get(result_id) if query else None
+    if query is None or result is None:
+        raise Impossible(f"The bot has given no result {result_id!r} for this query.")
+    content: Json = {"via_bot": account.user, **result["content"]}
+    if "reply_markup" in result:
+        content["reply_markup"] = result["reply_markup"]
+    message = write(scene, content)
+    chosen = {"result_id": result_id, "from": person.user, "query": query.text}
+    if "reply_markup" in result:
+        inline_id = scene.world.number()
+        account.inline_messages[inline_id] = (scene.room.id, message["message_id"])
+        scene.room.messages[message["message_id"]].inline_id = inline_id
+        chosen["inline_message_id"] = inline_id
+    account.queue.put("chosen_inline_result", chosen)
+    return message
+
+
+def _pressed(stored: Stored) -> Json:
+    if stored.inline_id:
+        return {"inline_message_id": stored.inline_id}
+    return {"message": stored.json}

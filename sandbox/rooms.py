@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import count
 
 from sandbox.answers import Json
 from sandbox.cast import Person, Place
@@ -12,16 +11,35 @@ CHANNEL = "channel"
 INSIDE = frozenset({"creator", "administrator", "member", "restricted"})
 
 
+class Numbers:
+    """Gives messages their numbers: one row for all private chats of a bot, one a supergroup."""
+
+    __slots__ = ("last",)
+
+    def __init__(self) -> None:
+        self.last = 0
+
+    def take(self) -> int:
+        """The next number."""
+        self.last += 1
+        return self.last
+
+    def reserve(self, number: int) -> None:
+        """Never give this number, or one before it, from now on."""
+        self.last = max(self.last, number)
+
+
 class Stored:
     """A message as it is now; its JSON is replaced, never changed, by an edit."""
 
-    __slots__ = ("deleted", "json", "keyboard", "reactions", "sender_id")
+    __slots__ = ("deleted", "inline_id", "json", "keyboard", "reactions", "sender_id")
 
     def __init__(self, json: Json, sender_id: int, keyboard: Json | None = None) -> None:
         self.json = json
         self.sender_id = sender_id
         self.keyboard = keyboard
         self.deleted = False
+        self.inline_id = ""
         self.reactions: dict[int, list[Json]] = {}
 
     def shown(self) -> Json:
@@ -39,7 +57,7 @@ class Stored:
 class Room:
     """A private chat, a group or a channel with its history."""
 
-    def __init__(self, chat: Json, numbers: count[int], *, bot_status: str = "member") -> None:
+    def __init__(self, chat: Json, numbers: Numbers, *, bot_status: str = "member") -> None:
         self.chat = chat
         self.id: int = chat["id"]
         self.kind: str = chat["type"]
@@ -53,6 +71,7 @@ class Room:
         self.blocked = False
         self.moved_to: int | None = None
         self.last: Stored | None = None
+        self.last_bot = False
 
     @property
     def private(self) -> bool:
@@ -74,19 +93,20 @@ class Room:
         return [who for who, status in self.members.items() if status in INSIDE]
 
 
-def private_room(person: Person, numbers: count[int]) -> Room:
+def private_room(person: Person, numbers: Numbers) -> Room:
     """The chat of a bot with a person."""
     room = Room(person.chat, numbers)
     room.members[person.id] = "member"
     return room
 
 
-def shared_room(place: Place, people: Iterable[int]) -> Room:
+def shared_room(place: Place, people: Iterable[int], numbers: Numbers) -> Room:
     """A group, or a channel (where bots are administrators), with everybody in it."""
     chat: Json = {"id": place.id, "type": place.kind, "title": place.title}
     if place.username:
         chat["username"] = place.username
     status = "administrator" if place.kind == CHANNEL else "member"
-    room = Room(chat, count(1), bot_status=status)
+    own = numbers if place.kind == "group" else Numbers()
+    room = Room(chat, own, bot_status=status)
     room.members = {who: "creator" if who == place.creator else "member" for who in people}
     return room

@@ -21,6 +21,7 @@ class World:
     feed: Feed = field(default_factory=Feed)
     people: dict[int, Person] = field(default_factory=lambda: {who.id: who for who in PEOPLE})
     places: list[Place] = field(default_factory=lambda: list(PLACES))
+    residents: tuple[int, ...] = tuple(who.id for who in PEOPLE)
 
     def now(self) -> int:
         """The time in whole seconds, as Telegram dates things."""
