@@ -8,7 +8,7 @@ import sqlite3
 import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -16,30 +16,21 @@ from urllib.parse import urlsplit
 
 import peewee
 import psycopg2
-from playhouse.pool import (
-    MaxConnectionsExceeded,
-    PooledPostgresqlDatabase,
-    PooledSqliteDatabase,
-)
+from playhouse.pool import MaxConnectionsExceeded, PooledPostgresqlDatabase, PooledSqliteDatabase
 
 WAIT = 10.0
 """Seconds to wait for the writer, for a lock of the file or for a connection of the pool."""
 MIGRATING = 0x57EAD7
 """Key of the lock that one migrating process holds."""
 
+_PRAGMAS = {"busy_timeout": 10_000, "journal_mode": "wal", "synchronous": "full", "foreign_keys": 1}
 _READS = re.compile(r"\s*(SELECT|PRAGMA|EXPLAIN|SAVEPOINT|RELEASE|ROLLBACK)\b", re.IGNORECASE)
-_SQLITE_OUTAGES = frozenset(
-    {
-        sqlite3.SQLITE_BUSY,
-        sqlite3.SQLITE_LOCKED,
-        sqlite3.SQLITE_READONLY,
-        sqlite3.SQLITE_IOERR,
-        sqlite3.SQLITE_FULL,
-        sqlite3.SQLITE_CANTOPEN,
-        sqlite3.SQLITE_PROTOCOL,
-    }
-)
+_SQLITE_OUTAGES = {
+    getattr(sqlite3, f"SQLITE_{name}")
+    for name in ("BUSY", "LOCKED", "READONLY", "IOERR", "FULL", "CANTOPEN", "PROTOCOL")
+}
 _POSTGRES_OUTAGES = ("08", "40", "53", "57P", "58", "55P03", "25006")
+_POSTGRES_LOSSES = (psycopg2.OperationalError, psycopg2.InterfaceError)
 _REFUSED_FOR_GOOD = re.compile(r"authentication failed|(database|role) \".*\" does not exist")
 
 
@@ -74,8 +65,7 @@ class Turnstile:
         try:
             came = turn.acquire(timeout=timeout)
         finally:
-            if not came:
-                came = self._leave(me, turn)
+            came = came or self._leave(me, turn)
         return came
 
     def release(self) -> None:
@@ -100,7 +90,7 @@ class Rows:
 
     def __init__(self, cursor: sqlite3.Cursor) -> None:
         self.description = cursor.description
-        self._rows = iter(cursor.fetchall() if self.description else ())
+        self._rows = iter(cursor.fetchall())
         self.lastrowid = cursor.lastrowid
         self.rowcount = cursor.rowcount
 
@@ -134,12 +124,7 @@ class Sqlite(PooledSqliteDatabase):  # type: ignore[misc]
         super().__init__(
             str(path),
             max_connections=None,
-            pragmas={
-                "busy_timeout": int(WAIT * 1000),
-                "journal_mode": "wal",
-                "synchronous": "full",
-                "foreign_keys": 1,
-            },
+            pragmas=_PRAGMAS,
             lock_type="IMMEDIATE",
             returning_clause=True,
             check_same_thread=False,
@@ -184,7 +169,7 @@ class Sqlite(PooledSqliteDatabase):  # type: ignore[misc]
     @contextmanager
     def exclusive(self) -> Iterator[None]:
         """Hold the migration lock; foreign keys sleep, so that a rebuilt table keeps its rows."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.connect(reuse_if_open=True)
         with Path(f"{self.path}.lock").open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             self.execute_sql("PRAGMA foreign_keys = 0")
@@ -199,7 +184,8 @@ class Sqlite(PooledSqliteDatabase):  # type: ignore[misc]
         return [f"{table} row {row} points at no row of {parent}" for table, row, parent, _ in rows]
 
     def _connect(self) -> Any:
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with suppress(OSError):  # SQLite then says that it cannot open the file
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         return super()._connect()
 
     def _take_turn(self) -> None:
@@ -221,13 +207,9 @@ class Postgres(PooledPostgresqlDatabase):  # type: ignore[misc]
     def __init__(self, url: str, *, pool: int, overflow: int) -> None:
         self._kept = pool
         options = {"connect_timeout": 5, "application_name": "steadygram"}
-        super().__init__(
-            url,
-            max_connections=pool + overflow,
-            stale_timeout=300,
-            timeout=WAIT,
-            **{name: value for name, value in options.items() if f"{name}=" not in url},
-        )
+        options = {name: value for name, value in options.items() if f"{name}=" not in url}
+        size = pool + overflow
+        super().__init__(url, max_connections=size, stale_timeout=300, timeout=WAIT, **options)
 
     def cursor(self, named_cursor: str | None = None) -> Any:
         """A cursor; outside a transaction a connection that was lost is replaced."""
@@ -251,7 +233,7 @@ class Postgres(PooledPostgresqlDatabase):  # type: ignore[misc]
     @contextmanager
     def exclusive(self) -> Iterator[None]:
         """Hold the migration lock, on a connection of its own."""
-        connection = self._connect_apart()
+        connection = self._adapter.connect(self, **self.connect_params)
         try:
             connection.cursor().execute("SELECT pg_advisory_lock(%s)", (MIGRATING,))
             yield
@@ -261,11 +243,6 @@ class Postgres(PooledPostgresqlDatabase):  # type: ignore[misc]
     def orphans(self) -> list[str]:
         """Rows that point at nothing: the server refuses them at once."""
         return []
-
-    def _connect_apart(self) -> Any:
-        connection = self._adapter.connect(self, **self.connect_params)
-        connection.autocommit = True
-        return connection
 
     def _can_reuse(self, conn: Any) -> bool:
         return len(self._connections) < self._kept and bool(super()._can_reuse(conn))
@@ -319,6 +296,5 @@ def _is_outage(error: BaseException) -> bool:
         return False
     if error.pgcode:
         return error.pgcode.startswith(_POSTGRES_OUTAGES)
-    lost = isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError)
-    lost = lost or type(error) is psycopg2.DatabaseError
+    lost = isinstance(error, _POSTGRES_LOSSES) or type(error) is psycopg2.DatabaseError
     return lost and not _REFUSED_FOR_GOOD.search(str(error))

@@ -1,0 +1,104 @@
+"""PostgreSQL: a pool that grows at need and replaces what was lost."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterator
+
+import psycopg2
+import pytest
+from playhouse.pool import MaxConnectionsExceeded
+
+from database import Postgres, is_outage, open_database
+from tests.together import failure
+
+
+@pytest.fixture
+def postgres(postgres_url: str) -> Iterator[Postgres]:
+    """PostgreSQL with a pool of two, two more at need, that waits a moment for a connection."""
+    database = Postgres(postgres_url, pool=2, overflow=2)
+    database._wait_timeout = 0.2
+    yield database
+    if not database.is_closed():
+        database.close()
+    database.close_all()
+
+
+def connections(database: Postgres) -> int:
+    """How many connections of this database the server has, our own look included."""
+    sql = "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database()"
+    return int(database.execute_sql(sql).fetchone()[0])
+
+
+def kill_connection(database: Postgres, url: str) -> None:
+    """Have the server end the calling thread's connection, as a restart does."""
+    pid = database._state.conn.info.backend_pid
+    other = psycopg2.connect(url)
+    other.cursor().execute("SELECT pg_terminate_backend(%s, 2000)", (pid,))
+    other.close()
+
+
+def test_the_pool_keeps_some_and_opens_more_at_need(postgres: Postgres) -> None:
+    """Two connections stay when four were in use at once, and a fifth has to wait."""
+    barrier, done = threading.Barrier(5), threading.Event()
+
+    def hold() -> None:
+        with postgres.connection_context():
+            barrier.wait(5)
+            done.wait(5)
+
+    holders = [threading.Thread(target=hold) for _ in range(4)]
+    for holder in holders:
+        holder.start()
+    barrier.wait(5)
+    error = failure(postgres.connect)
+    assert isinstance(error, MaxConnectionsExceeded) and is_outage(error)
+    done.set()
+    for holder in holders:
+        holder.join()
+    assert connections(postgres) == 2
+
+
+def test_an_idle_connection_that_was_lost_is_replaced(
+    postgres: Postgres, postgres_url: str
+) -> None:
+    """A connection that died in the pool is not handed out."""
+    with postgres.connection_context():
+        kill_connection(postgres, postgres_url)
+    with postgres.connection_context():
+        assert postgres.execute_sql("SELECT 1").fetchone() == (1,)
+
+
+def test_a_held_connection_that_was_lost_is_replaced(postgres: Postgres, postgres_url: str) -> None:
+    """The statement that finds the loss fails as an outage, the next one works, nested as it is."""
+    with postgres.connection_context():
+        kill_connection(postgres, postgres_url)
+        error = failure(lambda: postgres.execute_sql("SELECT 1"))
+        assert is_outage(error)
+        assert postgres.execute_sql("SELECT 2").fetchone() == (2,)
+    assert postgres.is_closed()
+
+
+def test_a_transaction_whose_connection_was_lost_says_so(
+    postgres: Postgres, postgres_url: str
+) -> None:
+    """The loss inside a transaction is raised itself, not what the rollback makes of it."""
+
+    def lose() -> None:
+        with postgres.atomic():
+            kill_connection(postgres, postgres_url)
+            postgres.execute_sql("SELECT 1")
+
+    error = failure(lose)
+    assert re.search("terminating|terminated", str(error)) and is_outage(error)
+    with postgres.atomic():
+        assert postgres.execute_sql("SELECT 3").fetchone() == (3,)
+
+
+def test_options_of_the_url_win(postgres_url: str) -> None:
+    """What the URL says of the connection is not overruled."""
+    database = open_database(f"{postgres_url}?application_name=mine")
+    assert database.execute_sql("SHOW application_name").fetchone() == ("mine",)
+    database.close()
+    database.close_all()
