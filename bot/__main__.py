@@ -1,0 +1,95 @@
+"""The command line: `python -m bot VERB`, one verb for each thing an operator does."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+
+from settings import SettingsError, load
+
+
+def run(_options: argparse.Namespace) -> int:
+    """Run the bot: poll Telegram, or the sandbox when there is no token, and answer."""
+    from bot.run import main
+
+    return main(load())
+
+
+def migrate(options: argparse.Namespace) -> int:
+    """Bring the tables of the core and of the plugins up to date."""
+    from bot.upgrade import migrate
+
+    return migrate(load(), undo=options.undo)
+
+
+def check(_options: argparse.Namespace) -> int:
+    """Load every plugin strictly and say what is wrong; exit code 1 when something is."""
+    from bot.loader import check
+
+    return check(load())
+
+
+def plugins(_options: argparse.Namespace) -> int:
+    """List the plugins with their commands and whether they load."""
+    from bot.loader import print_plugins
+
+    return print_plugins(load())
+
+
+def sandbox(_options: argparse.Namespace) -> int:
+    """Serve a Bot API and a chat page on this machine, to try a bot without Telegram."""
+    from bot.logs import setup
+    from bot.start import check_port
+    from sandbox.server import serve
+
+    settings = load()
+    check_port("SANDBOX_PORT", settings.sandbox_port, host="127.0.0.1")
+    writer = setup(settings.log_level, settings.log_format)
+    try:
+        serve(settings.sandbox_port)
+    finally:
+        writer.stop()
+    return 0
+
+
+def up(_options: argparse.Namespace) -> int:
+    """Migrate and start everything, as `make run` does; Ctrl-C stops it."""
+    from bot.start import up
+
+    return up(load())
+
+
+VERBS: tuple[Callable[[argparse.Namespace], int], ...] = (run, up, migrate, check, plugins, sandbox)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of the command line."""
+    parser = argparse.ArgumentParser("python -m bot", description="A Telegram bot platform.")
+    verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
+    for verb in VERBS:
+        text = verb.__doc__
+        own = verbs.add_parser(verb.__name__, help=text, description=text)
+        own.set_defaults(verb=verb)
+        if verb is migrate:
+            own.add_argument(
+                "--undo", metavar="NAME", help="undo the last migration of core or of a plugin"
+            )
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb; a mistake of the operator is one sentence and exit code 2."""
+    options = parser().parse_args(arguments)
+    try:
+        code: int = options.verb(options)
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,126 @@
+"""Watch the plugin folders of a developing bot and begin anew when a change passes its check."""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+EVERY = 0.3
+"""Seconds from one look to the next."""
+SETTLED = 0.25
+"""Seconds without a further change before a change is tried: an editor may save in steps."""
+PATIENCE = 60
+SUFFIXES = (".py", ".po", ".mo")
+VERBS = ("check", "migrate")
+
+Snapshot = dict[str, tuple[int, int]]
+Run = Callable[[str], str | None]
+
+
+def run_verb(verb: str) -> str | None:
+    """Run `python -m bot VERB` in a process of its own; None when it passes, else what it said."""
+    command = [sys.executable, "-m", "bot", verb]
+    try:
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=PATIENCE,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return f"`python -m bot {verb}` did not end within {PATIENCE} s"
+    said = done.stdout.decode(errors="replace").strip()
+    return None if done.returncode == 0 else said or f"`python -m bot {verb}` failed"
+
+
+class Watcher:
+    """Calls `restart` once the plugin files have changed and the bot can be started with them."""
+
+    def __init__(
+        self, folders: Sequence[Path], *, restart: Callable[[], None], run: Run = run_verb
+    ) -> None:
+        self._folders = folders
+        self._restart = restart
+        self._run = run
+        self._seen = snapshot(folders)
+        self._tried = self._seen
+        self._changed_at = 0.0
+
+    def start(self) -> threading.Thread:
+        """Watch in a thread until the restart."""
+        thread = threading.Thread(target=self.watch, name="reload", daemon=True)
+        thread.start()
+        return thread
+
+    def watch(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """Look again and again until the restart."""
+        while not self.step(clock()):
+            sleep(EVERY)
+
+    def step(self, now: float) -> bool:
+        """Look once at the monotonic time `now`; True when `restart` was called."""
+        found = snapshot(self._folders)
+        if found != self._seen:
+            self._seen, self._changed_at = found, now
+        if found == self._tried or now - self._changed_at < SETTLED:
+            return False
+        changed = sorted(name for name, _ in found.items() ^ self._tried.items())
+        self._tried = found
+        return self._try(changed)
+
+    def _try(self, changed: Sequence[str]) -> bool:
+        for verb in VERBS:
+            if (said := self._run(verb)) is not None:
+                log.error("plugins_not_reloaded", extra={"files": _names(changed), "verb": verb})
+                for line in said.splitlines():
+                    log.error("%s", line)
+                return False
+        log.info("plugins_changed", extra={"files": _names(changed)})
+        self._restart()
+        return True
+
+
+def snapshot(folders: Sequence[Path]) -> Snapshot:
+    """When each file that matters was changed, in nanoseconds, and its size in bytes."""
+    return {path: mark for folder in folders for path, mark in _scan(str(folder))}
+
+
+def _scan(folder: str) -> Iterator[tuple[str, tuple[int, int]]]:
+    try:
+        with os.scandir(folder) as found:
+            entries = list(found)
+    except OSError:
+        return
+    for entry in entries:
+        if entry.name.startswith((".", "__pycache__")):
+            continue
+        if entry.is_dir():
+            yield from _scan(entry.path)
+        elif entry.name.endswith(SUFFIXES) and (mark := _mark(entry)):
+            yield entry.path, mark
+
+
+def _mark(entry: os.DirEntry[str]) -> tuple[int, int] | None:
+    try:
+        state = entry.stat()
+    except OSError:  # deleted since it was listed
+        return None
+    return state.st_mtime_ns, state.st_size
+
+
+def _names(paths: Sequence[str]) -> str:
+    return ", ".join(sorted({Path(path).name for path in paths}))

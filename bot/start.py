@@ -1,0 +1,91 @@
+"""What `make run` does: look whether the ports are free, migrate, and start every process."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+
+from settings import Settings, SettingsError
+
+STOPPED_BY_HAND = (128 + signal.SIGINT, 128 + signal.SIGTERM)
+
+Call = Callable[[Sequence[str], Mapping[str, str]], int]
+
+
+def up(settings: Settings, *, call: Call | None = None) -> int:
+    """Run the bot, and the sandbox when there is no token, until Ctrl-C; give the exit code.
+
+    Raises SettingsError when a port is taken.
+    """
+    call = call or run_child
+    check_ports(settings)
+    environ = child_environ(settings)
+    if code := call([sys.executable, "-m", "bot", "migrate"], environ):
+        return code
+    print(welcome(settings), flush=True)
+    # honcho would read .env in a way of its own; every process reads it by itself.
+    honcho = [sys.executable, "-m", "honcho", "start", "-e", os.devnull]
+    code = call([*honcho, *processes(settings)], environ)
+    return 0 if code in STOPPED_BY_HAND else code
+
+
+def processes(settings: Settings) -> list[str]:
+    """The lines of the Procfile that are to be started."""
+    return ["bot", "sandbox"] if settings.sandbox else ["bot"]
+
+
+def welcome(settings: Settings) -> str:
+    """Where to click."""
+    lines = ["", "Steadygram starts. Ctrl-C stops it.", ""]
+    if settings.sandbox:
+        lines.append(f"  chat with the bot  http://localhost:{settings.sandbox_port}/")
+    else:
+        lines.append("  chat with the bot  in Telegram")
+    lines.append(f"  metrics            http://localhost:{settings.metrics_port}/metrics")
+    return "\n".join([*lines, ""])
+
+
+def check_ports(settings: Settings) -> None:
+    """Raise SettingsError for the first port that cannot be listened on."""
+    check_port("METRICS_PORT", settings.metrics_port, host="")
+    if settings.sandbox:
+        check_port("SANDBOX_PORT", settings.sandbox_port, host="127.0.0.1")
+
+
+def check_port(name: str, port: int, *, host: str) -> None:
+    """Raise SettingsError when a port cannot be listened on; `name` is the setting to change."""
+    with closing(socket.socket()) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise SettingsError(
+                f"Port {port} cannot be used ({error.strerror}):"
+                f" stop the program that has it, or set {name} to a free port."
+            ) from None
+
+
+def child_environ(settings: Settings) -> dict[str, str]:
+    """The environment of the processes: the same Python, and the terminal's log format."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    return {**os.environ, "PATH": path, "LOG_FORMAT": settings.log_format}
+
+
+def run_child(command: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Run a program to its end and give its exit code; a signal to us is a signal to it."""
+    with subprocess.Popen(command, env=environ) as child:
+        before = {
+            number: signal.signal(number, lambda number, _: child.send_signal(number))
+            for number in (signal.SIGINT, signal.SIGTERM)
+        }
+        try:
+            return child.wait()
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)

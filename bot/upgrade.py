@@ -1,0 +1,34 @@
+"""What `python -m bot migrate` does: bring the tables up to date and say what was done."""
+
+from __future__ import annotations
+
+import sys
+
+from bot.loader import load, sources
+from database import bind, is_outage, open_database
+from services import migrations
+from settings import Settings
+
+
+def migrate(settings: Settings, *, undo: str | None = None) -> int:
+    """Run what is pending, or undo the last migration of `undo`; give the exit code."""
+    database = bind(open_database(settings.database_url.reveal()))
+    found = sources(load(settings.plugins_path))
+    try:
+        if undo:
+            print(f"Undone: {migrations.rollback(database, found, undo)}")
+        else:
+            done = migrations.migrate(database, found)
+            print(f"Migrated: {', '.join(done)}" if done else "The tables are up to date.")
+    except migrations.MigrationError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except Exception as error:
+        if not is_outage(error):
+            raise
+        reason = str(error).partition("\n")[0]
+        print(f"The database of DATABASE_URL does not answer: {reason}.", file=sys.stderr)
+        return 1
+    finally:
+        database.close_all()
+    return 0

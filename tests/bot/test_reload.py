@@ -1,0 +1,150 @@
+"""The reload of a developing bot: what counts as a change, and what happens on one."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+
+import pytest
+
+from bot.reload import SETTLED, Watcher, run_verb, snapshot
+
+
+class Scene:
+    """A plugin folder, a runner that answers as told, and a count of restarts."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.answers: dict[str, str | None] = {}
+        self.ran: list[str] = []
+        self.restarts = 0
+        (folder / "ping.py").write_text("one = 1\n")
+        self.watcher = Watcher([folder], restart=self.restart, run=self.run)
+
+    def run(self, verb: str) -> str | None:
+        self.ran.append(verb)
+        return self.answers.get(verb)
+
+    def restart(self) -> None:
+        self.restarts += 1
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Scene:
+    return Scene(tmp_path)
+
+
+def test_nothing_happens_without_a_change(scene: Scene) -> None:
+    """A look that finds the same files runs nothing."""
+    assert not scene.watcher.step(0.0)
+    assert not scene.watcher.step(1000.0)
+    assert scene.ran == []
+
+
+def test_a_saved_plugin_is_checked_migrated_and_started(scene: Scene) -> None:
+    """Check, then migrate, then restart."""
+    (scene.folder / "new.py").write_text("two = 2\n")
+    assert not scene.watcher.step(10.0)
+    assert scene.watcher.step(10.0 + SETTLED)
+    assert scene.ran == ["check", "migrate"]
+    assert scene.restarts == 1
+
+
+def test_a_change_is_tried_when_it_has_settled(scene: Scene) -> None:
+    """Each further change begins the wait anew, so that no half-saved file is tried."""
+    for number in range(4):
+        (scene.folder / "ping.py").write_text("x" * (50 + number))
+        assert not scene.watcher.step(number * SETTLED)
+    assert scene.ran == []
+    assert scene.watcher.step(4 * SETTLED)
+
+
+@pytest.mark.parametrize("verb", ["check", "migrate"])
+def test_a_broken_plugin_leaves_the_bot_as_it_is(
+    scene: Scene, caplog: pytest.LogCaptureFixture, verb: str
+) -> None:
+    """A failing step is logged with what it said, line by line, and tried once for each change."""
+    scene.answers[verb] = "ping.py:\n  line 1 is wrong"
+    (scene.folder / "ping.py").write_text("one =\n")
+    scene.watcher.step(0.0)
+    with caplog.at_level(logging.ERROR):
+        assert not scene.watcher.step(1.0)
+        assert not scene.watcher.step(2.0)
+    assert scene.ran[-1] == verb
+    assert scene.restarts == 0
+    assert caplog.messages == ["plugins_not_reloaded", "ping.py:", "  line 1 is wrong"]
+    assert vars(caplog.records[0])["files"] == "ping.py"
+
+
+def test_a_mended_plugin_is_taken(scene: Scene) -> None:
+    """After a failure the next change is tried again."""
+    scene.answers["check"] = "wrong"
+    (scene.folder / "ping.py").write_text("one =\n")
+    scene.watcher.step(0.0)
+    scene.watcher.step(1.0)
+    scene.answers.clear()
+    (scene.folder / "ping.py").write_text("one = 11\n")
+    scene.watcher.step(2.0)
+    assert scene.watcher.step(3.0)
+
+
+def test_a_deleted_plugin_is_a_change(scene: Scene) -> None:
+    """Deleting counts."""
+    (scene.folder / "ping.py").unlink()
+    scene.watcher.step(0.0)
+    assert scene.watcher.step(1.0)
+
+
+def test_only_what_is_loaded_counts(tmp_path: Path) -> None:
+    """Python files and catalogues, in packages too; no caches, no editors' files, no others."""
+    for name in ("a.py", "pack/b.py", "pack/locales/ru/x.po", "pack/locales/ru/x.mo"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    expected = set(snapshot([tmp_path]))
+    for name in ("__pycache__/a.py", ".a.py.swp", ".#b.py", "notes.txt", "pack/a.pyc"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    assert set(snapshot([tmp_path, tmp_path / "missing"])) == expected
+    assert len(expected) == 4
+
+
+def test_a_link_to_nothing_is_no_file(tmp_path: Path) -> None:
+    """A file that is gone between listing and looking does not break the watch."""
+    (tmp_path / "link.py").symlink_to(tmp_path / "nothing.py")
+    assert snapshot([tmp_path]) == {}
+
+
+def test_a_change_of_the_same_size_is_seen(scene: Scene) -> None:
+    """The time of the change counts as well as the size."""
+    path = scene.folder / "ping.py"
+    os.utime(path, ns=(1, 1))
+    scene.watcher.step(0.0)
+    assert scene.watcher.step(1.0)
+
+
+def test_the_watch_ends_with_the_restart(scene: Scene) -> None:
+    """`watch` sleeps between looks and returns once the bot begins anew."""
+    times = iter([0.0, 1.0, 2.0])
+    naps: list[float] = []
+    (scene.folder / "ping.py").write_text("changed\n")
+    scene.watcher.watch(lambda: next(times), naps.append)
+    assert scene.restarts == 1
+    assert len(naps) == 1
+
+
+def test_watching_happens_in_a_thread(scene: Scene) -> None:
+    """`start` returns at once."""
+    (scene.folder / "ping.py").write_text("changed\n")
+    thread = scene.watcher.start()
+    thread.join(5)
+    assert not thread.is_alive()
+    assert scene.restarts == 1
+
+
+def test_a_verb_says_why_it_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The output of a failing child is the reason; a passing one has none."""
+    assert run_verb("--help") is None
+    assert "nonsense" in (run_verb("nonsense") or "")
+    monkeypatch.setattr("bot.reload.PATIENCE", 0.001)
+    assert run_verb("--help") == "`python -m bot --help` did not end within 0.001 s"

@@ -1,0 +1,152 @@
+"""`make run`: free ports, migrations first, and the right processes."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from bot import start
+from settings import Secret, Settings, SettingsError
+
+TOKEN = "123456789:" + "AbCdEfGhIj_-0123456789AbCdEfGhIj012"
+
+
+class Calls:
+    """Programs that were started, with the exit codes they are to have."""
+
+    def __init__(self, *codes: int) -> None:
+        self.codes = list(codes)
+        self.made: list[list[str]] = []
+        self.environs: list[Mapping[str, str]] = []
+
+    def __call__(self, command: Sequence[str], environ: Mapping[str, str]) -> int:
+        self.made.append(list(command[2:]))
+        self.environs.append(environ)
+        return self.codes.pop(0)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@pytest.fixture
+def settings() -> Settings:
+    return Settings(metrics_port=free_port(), sandbox_port=free_port(), log_format="console")
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        yield server.getsockname()[1]
+
+
+def test_the_sandbox_is_started_without_a_token(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Migrations, then the bot and the sandbox; the address of the chat page is printed."""
+    calls = Calls(0, 0)
+    assert start.up(settings, call=calls) == 0
+    assert calls.made == [
+        ["bot", "migrate"],
+        ["honcho", "start", "-e", os.devnull, "bot", "sandbox"],
+    ]
+    assert f"http://localhost:{settings.sandbox_port}/" in capsys.readouterr().out
+
+
+def test_with_a_token_the_bot_alone_is_started(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing of the sandbox, also not its port, and no token in what is printed or in argv."""
+    calls = Calls(0, 0)
+    own = dataclasses.replace(settings, tokens=(Secret(TOKEN),), sandbox_port=1)
+    start.up(own, call=calls)
+    assert calls.made[1][-1] == "bot"
+    said = capsys.readouterr().out
+    assert "Telegram" in said
+    assert TOKEN not in said + str(calls.made)
+
+
+def test_nothing_is_started_when_migrations_fail(settings: Settings) -> None:
+    """The exit code of the migrations is ours."""
+    calls = Calls(1)
+    assert start.up(settings, call=calls) == 1
+    assert len(calls.made) == 1
+
+
+@pytest.mark.parametrize(("code", "expected"), [(130, 0), (143, 0), (1, 1)])
+def test_a_stop_by_hand_is_no_failure(settings: Settings, code: int, expected: int) -> None:
+    """Ctrl-C is exit code 0; the code of a process that failed is kept."""
+    assert start.up(settings, call=Calls(0, code)) == expected
+
+
+def test_children_use_our_python_and_log_form(settings: Settings) -> None:
+    """The Procfile's `python` is the running one; the log form is settled where the terminal is."""
+    calls = Calls(0, 0)
+    start.up(settings, call=calls)
+    environ = calls.environs[1]
+    assert environ["PATH"].split(os.pathsep)[0] == str(Path(sys.executable).parent)
+    assert environ["LOG_FORMAT"] == "console"
+
+
+@pytest.mark.parametrize("name", ["METRICS_PORT", "SANDBOX_PORT"])
+def test_a_busy_port_is_said_in_one_sentence(settings: Settings, taken: int, name: str) -> None:
+    """The sentence names the port and the setting to change; nothing is started."""
+    ports = {"METRICS_PORT": settings.metrics_port, "SANDBOX_PORT": settings.sandbox_port}
+    ports[name] = taken
+    busy = Settings(metrics_port=ports["METRICS_PORT"], sandbox_port=ports["SANDBOX_PORT"])
+    calls = Calls()
+    with pytest.raises(SettingsError) as caught:
+        start.up(busy, call=calls)
+    assert f"Port {taken} " in str(caught.value)
+    assert f"set {name} " in str(caught.value)
+
+
+def test_every_process_is_in_the_procfile(settings: Settings) -> None:
+    """The Procfile knows the names that we give to honcho."""
+    lines = (Path(__file__).parent.parent.parent / "Procfile").read_text().splitlines()
+    assert {line.partition(":")[0] for line in lines} >= set(start.processes(settings))
+
+
+def test_a_child_gives_its_exit_code() -> None:
+    """`run_child` waits to the end."""
+    assert start.run_child([sys.executable, "-c", "raise SystemExit(3)"], os.environ) == 3
+
+
+CHILD = """
+import signal, sys
+def stop(number, _frame):
+    sys.exit(40 + number)
+signal.signal(signal.SIGTERM, stop)
+print("ready", flush=True)
+signal.pause()
+"""
+
+PARENT = f"""
+import os, sys
+from bot.start import run_child
+sys.exit(run_child([sys.executable, "-c", {CHILD!r}], os.environ))
+"""
+
+
+def test_a_signal_to_us_is_a_signal_to_the_child() -> None:
+    """SIGTERM goes on to the child, and we end with it."""
+    with subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        assert parent.stdout.readline() == b"ready\n"
+        time.sleep(0.05)
+        parent.send_signal(signal.SIGTERM)
+        assert parent.wait(10) == 40 + signal.SIGTERM
