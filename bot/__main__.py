@@ -6,44 +6,43 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 
-from settings import SettingsError, load
+from settings import Settings, SettingsError, load
 
 
-def run(_options: argparse.Namespace) -> int:
+def run(settings: Settings, _options: argparse.Namespace) -> int:
     """Run the bot: poll Telegram, or the sandbox when there is no token, and answer."""
     from bot.run import main
 
-    return main(load())
+    return main(settings)
 
 
-def migrate(options: argparse.Namespace) -> int:
+def migrate(settings: Settings, options: argparse.Namespace) -> int:
     """Bring the tables of the core and of the plugins up to date."""
     from bot.upgrade import migrate
 
-    return migrate(load(), undo=options.undo)
+    return migrate(settings, undo=options.undo)
 
 
-def check(_options: argparse.Namespace) -> int:
+def check(settings: Settings, _options: argparse.Namespace) -> int:
     """Load every plugin strictly and say what is wrong; exit code 1 when something is."""
     from bot.loader import check
 
-    return check(load())
+    return check(settings)
 
 
-def plugins(_options: argparse.Namespace) -> int:
+def plugins(settings: Settings, _options: argparse.Namespace) -> int:
     """List the plugins with their commands and whether they load."""
     from bot.loader import print_plugins
 
-    return print_plugins(load())
+    return print_plugins(settings)
 
 
-def sandbox(_options: argparse.Namespace) -> int:
+def sandbox(settings: Settings, _options: argparse.Namespace) -> int:
     """Serve a Bot API and a chat page on this machine, to try a bot without Telegram."""
     from bot.logs import setup
     from bot.start import check_port
     from sandbox.server import serve
 
-    settings = load()
     check_port("SANDBOX_PORT", settings.sandbox_port, host="127.0.0.1")
     writer = setup(settings.log_level, settings.log_format)
     try:
@@ -53,14 +52,21 @@ def sandbox(_options: argparse.Namespace) -> int:
     return 0
 
 
-def up(_options: argparse.Namespace) -> int:
+def up(settings: Settings, _options: argparse.Namespace) -> int:
     """Migrate and start everything, as `make run` does; Ctrl-C stops it."""
     from bot.start import up
 
-    return up(load())
+    return up(settings)
 
 
-VERBS: tuple[Callable[[argparse.Namespace], int], ...] = (run, up, migrate, check, plugins, sandbox)
+VERBS: tuple[Callable[[Settings, argparse.Namespace], int], ...] = (
+    run,
+    up,
+    migrate,
+    check,
+    plugins,
+    sandbox,
+)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -82,7 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; a mistake of the operator is one sentence and exit code 2."""
     options = parser().parse_args(arguments)
     try:
-        code: int = options.verb(options)
+        code: int = options.verb(load(), options)
     except SettingsError as error:
         print(error, file=sys.stderr)
         return 2

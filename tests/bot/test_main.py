@@ -1,0 +1,165 @@
+"""The command line: a verb for each job, help on all, and one sentence for a mistake."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+from bot import __main__ as command
+from settings import Settings, SettingsError, load
+
+ROOT = Path(__file__).parent.parent.parent
+VERBS = [verb.__name__ for verb in command.VERBS]
+
+
+def python_bot(*arguments: str, folder: Path, **environ: str) -> subprocess.CompletedProcess[str]:
+    """Run `python -m bot` as an operator does."""
+    return subprocess.run(
+        [sys.executable, "-m", "bot", *arguments],
+        cwd=folder,
+        env={"PATH": os.defpath, "PYTHONPATH": str(ROOT), **environ},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+
+@pytest.fixture
+def loaded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Settings:
+    """Settings of a folder of the test's own, which the command line loads."""
+    settings = load({}, folder=tmp_path)
+    monkeypatch.setattr(command, "load", lambda: settings)
+    return settings
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_help(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """`python -m bot VERB --help` says what the verb does."""
+    with pytest.raises(SystemExit) as caught:
+        command.main([verb, "--help"])
+    assert caught.value.code == 0
+    assert "usage: python -m bot" in capsys.readouterr().out
+
+
+def test_help_lists_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
+    """`python -m bot --help` shows the verbs with their lines."""
+    with pytest.raises(SystemExit):
+        command.main(["--help"])
+    said = capsys.readouterr().out
+    assert all(f"  {verb} " in said for verb in VERBS)
+
+
+@pytest.mark.parametrize("arguments", [[], ["fly"], ["run", "--fast"]])
+def test_a_wrong_verb_is_refused(arguments: list[str]) -> None:
+    """No verb, an unknown one or an unknown option is exit code 2."""
+    with pytest.raises(SystemExit) as caught:
+        command.main(arguments)
+    assert caught.value.code == 2
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_wrong_setting_is_one_sentence(tmp_path: Path, verb: str) -> None:
+    """Exit code 2 within a second of work, and no traceback."""
+    done = python_bot(verb, folder=tmp_path, BOT_THREADS="many")
+    assert done.returncode == 2
+    assert done.stderr == "BOT_THREADS is 'many' but must be a whole number from 1 to 1000.\n"
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("verb", "door"),
+    [
+        ("run", "bot.run.main"),
+        ("check", "bot.loader.check"),
+        ("plugins", "bot.loader.print_plugins"),
+        ("up", "bot.start.up"),
+    ],
+)
+def test_a_verb_calls_its_function(
+    loaded: Settings, monkeypatch: pytest.MonkeyPatch, verb: str, door: str
+) -> None:
+    """The function gets the settings, and its number is the exit code."""
+    got: list[Settings] = []
+
+    def work(settings: Settings) -> int:
+        got.append(settings)
+        return 7
+
+    monkeypatch.setattr(door, work)
+    assert command.main([verb]) == 7
+    assert got == [loaded]
+
+
+def test_migrate_can_undo(loaded: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`--undo NAME` is handed on."""
+    got: list[str | None] = []
+
+    def migrate(_settings: Settings, *, undo: str | None) -> int:
+        got.append(undo)
+        return 0
+
+    monkeypatch.setattr("bot.upgrade.migrate", migrate)
+    assert command.main(["migrate"]) == 0
+    assert command.main(["migrate", "--undo", "core"]) == 0
+    assert got == [None, "core"]
+
+
+def test_the_sandbox_is_served_on_its_port(
+    loaded: Settings, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """SANDBOX_PORT is checked, then served."""
+    ports: list[int] = []
+    monkeypatch.setattr("bot.start.check_port", lambda name, port, *, host: ports.append(port))
+    monkeypatch.setattr("sandbox.server.serve", ports.append)
+    assert command.main(["sandbox"]) == 0
+    assert ports == [loaded.sandbox_port] * 2
+
+
+@pytest.mark.parametrize(
+    ("raised", "code"), [(KeyboardInterrupt(), 130), (SettingsError("Set X."), 2)]
+)
+def test_an_end_without_a_traceback(
+    loaded: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    raised: BaseException,
+    code: int,
+) -> None:
+    """Ctrl-C is quiet, and a sentence for the operator is all that is printed."""
+
+    def work(_settings: Settings) -> NoReturn:
+        raise raised
+
+    monkeypatch.setattr("bot.start.up", work)
+    assert command.main(["up"]) == code
+    assert capsys.readouterr().err == ("Set X.\n" if code == 2 else "")
+
+
+def test_the_sandbox_ends_on_ctrl_c(tmp_path: Path) -> None:
+    """SIGINT ends the process with its code and without a traceback."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    child = subprocess.Popen(
+        [sys.executable, "-m", "bot", "sandbox"],
+        cwd=tmp_path,
+        env={"PATH": os.defpath, "PYTHONPATH": str(ROOT), "SANDBOX_PORT": port},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert child.stdout is not None
+    assert port in child.stdout.readline()
+    time.sleep(0.05)
+    child.send_signal(signal.SIGINT)
+    _said, errors = child.communicate(timeout=10)
+    assert (child.returncode, errors) == (0, "")
