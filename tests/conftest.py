@@ -24,6 +24,7 @@ import pytest
 import redis
 
 from database import Database, bind, open_database
+from models import TABLES
 
 POSTGRES = os.environ.get("TEST_DATABASE_URL") or "postgresql://127.0.0.1:5432/postgres"
 REDIS = os.environ.get("TEST_REDIS_URL") or "redis://127.0.0.1:6379"
@@ -151,8 +152,6 @@ def empty_tables(url: str, kept: set[str]) -> None:
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
     """An open database with every table of ours, all empty, that the models are bound to."""
-    from models import TABLES
-
     if database_url.startswith("postgresql"):
         empty_tables(database_url, {model._meta.table_name for model in TABLES})
     opened = open_database(database_url)

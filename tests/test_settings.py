@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from environ import read_dotenv
-from settings import Secret, Settings, SettingsError, _log_format, load
+from models import Language
+from settings import LANGUAGES, Secret, Settings, SettingsError, _log_format, load
 
 ROOT = Path(__file__).parent.parent
 TOKEN = "123456789:" + "AbCdEfGhIj_-0123456789AbCdEfGhIj012"
@@ -39,6 +40,11 @@ class Recording(Mapping[str, str]):
 
     def __len__(self) -> int:
         return 0
+
+
+def test_the_languages_are_those_of_the_users_table() -> None:
+    """DEFAULT_LANGUAGE takes what a user can have."""
+    assert set(LANGUAGES) == set(Language)
 
 
 def refusal(folder: Path, **environ: str) -> str:
