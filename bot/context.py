@@ -169,7 +169,7 @@ class Context:
 
     def _(self, text: str) -> str:
         """The text in the user's language."""
-        return self._translator.gettext(text)
+        return self._translator.gettext(text) if text else ""
 
     def ngettext(self, singular: str, plural: str, count: int) -> str:
         """The text for a number, in the user's language."""

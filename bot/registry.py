@@ -38,7 +38,8 @@ class Registry:
     modules: dict[str, ModuleType] = field(default_factory=dict)
     """Modules in telebot's plain style: each has `register(bot)`."""
     paths: dict[str, Path] = field(default_factory=dict)
-    failures: dict[str, Failure] = field(default_factory=dict)
+    """The file of each plugin and module."""
+    failures: list[Failure] = field(default_factory=list)
     commands: dict[str, Handler] = field(default_factory=dict)
     """Handlers by the names and aliases of their commands."""
     steps: dict[str, Handler] = field(default_factory=dict)
@@ -46,12 +47,11 @@ class Registry:
     on: Callable[[str, int], bool] = _always
     """Whether a plugin is on in a chat, or everywhere (0); see `bind`."""
 
-    def add(self, plugin: Plugin, path: Path) -> None:
+    def add(self, plugin: Plugin) -> None:
         """Take a plugin in, and let it declare no more. Raises DeclarationError."""
         commands = self._check(plugin)
         plugin.close()
         self.plugins[plugin.name] = plugin
-        self.paths[plugin.name] = path
         self.commands.update(commands)
         self.steps.update({f"{plugin.name}.{name}": step for name, step in plugin.steps.items()})
 

@@ -1,0 +1,237 @@
+"""The loader: finds the plugin files, imports each by itself, and keeps what is broken apart."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import traceback
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+from importlib.machinery import ModuleSpec, SourceFileLoader
+from importlib.util import module_from_spec
+from pathlib import Path
+from types import CodeType, ModuleType
+from typing import TextIO
+
+import peewee
+
+from bot import asks, texts
+from bot.i18n import Catalogues
+from bot.plugin import Plugin
+from bot.registry import Failure, Registry
+from bot.rules import DeclarationError, plugin_name
+from database import bind, open_database
+from services.migrations import FOLDER as MIGRATIONS
+from services.migrations import Source, core
+from services.plugins import Switches
+from settings import LANGUAGES, Settings
+
+log = logging.getLogger(__name__)
+
+PACKAGE = "steadygram_plugins"
+"""The package that the plugins' modules live in; it has no file."""
+LOCALES = Path(__file__).parent.parent / "locales"
+
+
+def find(paths: Iterable[Path]) -> list[tuple[str, Path]]:
+    """The plugins in the folders, by name: files, and packages by their __init__.py.
+
+    What begins with _ or . is none.
+    """
+    entries = [entry for folder in paths if folder.is_dir() for entry in sorted(folder.iterdir())]
+    found = [(entry.stem, path) for entry in entries if (path := _source(entry))]
+    return sorted(found, key=lambda pair: pair[0])
+
+
+def load(paths: Sequence[Path]) -> Registry:
+    """Import every plugin in the folders; one that fails is recorded, and the rest is loaded."""
+    registry = collect(paths)
+    for failure in registry.failures:
+        log.error("the plugin %s is left out: %s", failure.name, failure.reason)
+    return registry
+
+
+def collect(paths: Sequence[Path]) -> Registry:
+    """As `load`, without a word in the log."""
+    registry = Registry()
+    _forget(PACKAGE)
+    for name, path in find(paths):
+        try:
+            _take(registry, name, path)
+        except (Exception, SystemExit) as error:  # noqa: BLE001  kept in the registry, and told
+            registry.failures.append(_failure(name, path, error))
+    return registry
+
+
+def sources(registry: Registry) -> list[Source]:
+    """Where the migrations are: the core's, and those of each plugin with tables."""
+    plugins = [plugin for plugin in registry.plugins.values() if plugin.models]
+    return [
+        core(),
+        *(
+            Source(plugin.name, _migrations(registry.paths[plugin.name]), [*plugin.models])
+            for plugin in plugins
+        ),
+    ]
+
+
+def locales(registry: Registry) -> list[Path]:
+    """The folders of the catalogues: the project's, and those of the packages."""
+    packages = [path.parent for path in registry.paths.values() if path.name == "__init__.py"]
+    return [LOCALES, *(package / "locales" for package in packages)]
+
+
+def _source(entry: Path) -> Path | None:
+    if entry.name.startswith(("_", ".")):
+        return None
+    if entry.is_dir():
+        init = entry / "__init__.py"
+        return init if init.is_file() else None
+    return entry if entry.suffix == ".py" else None
+
+
+def _take(registry: Registry, name: str, path: Path) -> None:
+    """Import one plugin and add it. Raises whatever its file raises."""
+    if other := registry.paths.get(plugin_name(name)):
+        raise DeclarationError(f"{name!r} is the plugin in {other} already: rename one of them.")
+    try:
+        module = _import(f"{PACKAGE}.{name}", path)
+        if plugin := _plugin(module, name):
+            asks.check(plugin, path)
+            registry.add(plugin)
+        else:
+            registry.modules[name] = module
+    except BaseException:
+        _forget(f"{PACKAGE}.{name}")
+        raise
+    registry.paths[name] = path
+
+
+def _plugin(module: ModuleType, name: str) -> Plugin | None:
+    """The plugin that a module declares; None for one in telebot's style, with register(bot)."""
+    plugins = [value for value in vars(module).values() if isinstance(value, Plugin)]
+    if not plugins and callable(getattr(module, "register", None)):
+        return None
+    if len(plugins) != 1 or plugins[0].name != name:
+        raise DeclarationError("A file declares one plugin: write plugin = Plugin(__name__).")
+    return plugins[0]
+
+
+class Fresh(SourceFileLoader):
+    """Compiles anew each time: a compiled file of the same second may be of an older text."""
+
+    def get_code(self, fullname: str) -> CodeType:  # noqa: ARG002
+        return self.source_to_code(self.get_data(self.path), self.path)
+
+
+def _import(name: str, path: Path) -> ModuleType:
+    """Run a plugin's file as a module of a package of ours, so that no other module is shadowed."""
+    if PACKAGE not in sys.modules:
+        package = ModuleType(PACKAGE, "The plugins that were loaded.")
+        package.__path__ = []
+        sys.modules[PACKAGE] = package
+    loader = Fresh(name, str(path))
+    spec = ModuleSpec(name, loader, origin=str(path))
+    spec.has_location = True
+    if path.name == "__init__.py":
+        spec.submodule_search_locations = [str(path.parent)]
+    module = module_from_spec(spec)
+    sys.modules[name] = module
+    loader.exec_module(module)
+    return module
+
+
+def _forget(name: str) -> None:
+    """Drop a module and those below it: what failed must not be found half made."""
+    for known in [key for key in sys.modules if key == name or key.startswith(f"{name}.")]:
+        del sys.modules[known]
+
+
+def _failure(name: str, path: Path, error: BaseException) -> Failure:
+    """What is wrong, with the last line of the plugin's own files that led to it."""
+    steps = traceback.extract_tb(error.__traceback__)
+    own = [step.lineno for step in steps if Path(step.filename).is_relative_to(path.parent)]
+    line = error.lineno if isinstance(error, SyntaxError) else (own or [None])[-1]
+    said = str(error) or "no message"
+    reason = said if isinstance(error, DeclarationError) else f"{type(error).__name__}: {said}"
+    where = f"{path}:{line}" if line else str(path)
+    return Failure(name, path, f"{where}: {reason}", "".join(traceback.format_exception(error)))
+
+
+def _migrations(path: Path) -> Path:
+    if path.name == "__init__.py":
+        return path.parent / "migrations"
+    return MIGRATIONS / path.stem
+
+
+def check(settings: Settings, *, out: TextIO | None = None) -> int:
+    """Load strictly and print every problem with its file and remedy; 1 when a plugin is broken."""
+    registry = collect(settings.plugins_path)
+    errors = [failure.reason for failure in registry.failures]
+    errors += [
+        f"{folder} is no folder: make it, or mend PLUGINS_PATH."
+        for folder in settings.plugins_path
+        if not folder.is_dir()
+    ]
+    warnings = [warning for name in registry.paths for warning in _warnings(registry, name)]
+    count = len(registry.paths)
+    lines = [*errors, *(f"warning: {each}" for each in warnings), f"{count} plugins are fine."]
+    print("\n".join(lines), file=out)
+    return 1 if errors else 0
+
+
+def print_plugins(settings: Settings, *, out: TextIO | None = None) -> int:
+    """Print each plugin with its state, its commands and its description."""
+    registry = collect(settings.plugins_path)
+    switches = _switches(settings)
+    rows = []
+    for name, plugin in registry.plugins.items():
+        commands = " ".join(f"/{command.name}" for command in plugin.commands)
+        rows.append((name, "on" if switches.on(name) else "off", commands, plugin.description))
+    rows += [(name, "on", "", "A module in telebot's style.") for name in registry.modules]
+    rows += [(each.name, "broken", "", each.reason) for each in registry.failures]
+    for name, state, commands, about in sorted(rows):
+        print(f"{name:<16} {state:<7} {commands:<24} {about}".rstrip(), file=out)
+    return 0
+
+
+def _warnings(registry: Registry, name: str) -> Iterator[str]:
+    """What a plugin lacks, and runs without."""
+    path = registry.paths[name]
+    plugin = registry.plugins.get(name)
+    if plugin and not plugin.description:
+        yield f"{path}: no docstring: begin the file with one, it is the plugin's description."
+    catalogues = Catalogues(locales(registry))
+    words = [word for file in _files(path) for word in texts.find(file)]
+    for language in LANGUAGES:
+        known = partial(catalogues.knows, language)
+        missing = [word for word in words if language != "en" and not known(word.singular)]
+        if missing:
+            yield (
+                f"{path}:{missing[0].line}: {len(missing)} texts have no translation, such as"
+                f" {missing[0].singular!r}: put them into locales/{language}/{name}.po."
+            )
+
+
+def _files(path: Path) -> list[Path]:
+    """The source of a plugin."""
+    if path.name != "__init__.py":
+        return [path]
+    return [file for file in path.parent.rglob("*.py") if file.parent.name != "migrations"]
+
+
+def _switches(settings: Settings) -> Switches:
+    """The switches as the database has them; all on when it cannot be asked."""
+    switches = Switches()
+    url = settings.database_url.reveal()
+    if url.startswith("sqlite:") and not Path(url.removeprefix("sqlite:///")).is_file():
+        return switches
+    database = bind(open_database(url))
+    try:
+        with database.connection_context():
+            switches.refresh()
+    except peewee.PeeweeException as error:
+        print(f"The database cannot say which plugins are off: {error}", file=sys.stderr)
+    finally:
+        database.close_all()
+    return switches
