@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import select
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -92,10 +93,8 @@ class CurlWire:
         if files:
             return self._upload(token, method, Multipart(fields, files), timeout)
         body = form(fields)
-        curl: pycurl.Curl | None = getattr(self._threads, "calls", None)
-        if curl is None:
-            curl = self._threads.calls = self._open()
-            curl.setopt(pycurl.POST, 1)
+        curl = self._handle("calls")
+        curl.setopt(pycurl.POST, 1)
         curl.setopt(pycurl.READFUNCTION, io.BytesIO(body).read)
         curl.setopt(pycurl.POSTFIELDSIZE_LARGE, len(body))
         curl.setopt(pycurl.CONNECTTIMEOUT_MS, int(timeout[0] * 1000))
@@ -131,13 +130,25 @@ class CurlWire:
         return _perform(curl)
 
     def _bulk(self, timeout: tuple[float, float]) -> pycurl.Curl:
-        """The thread's second handle, for files: its time is bounded by progress, not in all."""
-        curl: pycurl.Curl | None = getattr(self._threads, "files", None)
-        if curl is None:
-            curl = self._threads.files = self._open()
-            curl.setopt(pycurl.LOW_SPEED_LIMIT, STALLED)
+        """The thread's handle for files: its time is bounded by progress, not in all."""
+        curl = self._handle("files")
         curl.setopt(pycurl.CONNECTTIMEOUT_MS, int(timeout[0] * 1000))
+        curl.setopt(pycurl.LOW_SPEED_LIMIT, STALLED)
         curl.setopt(pycurl.LOW_SPEED_TIME, max(1, math.ceil(timeout[1])))
+        return curl
+
+    def _handle(self, purpose: str) -> pycurl.Curl:
+        """This thread's handle, renewed when its connection was closed by the server.
+
+        libcurl looks for that too, but not within a second of its last look.
+        """
+        curl: pycurl.Curl | None = getattr(self._threads, purpose, None)
+        if curl is not None and _is_stale(curl):
+            curl.close()
+            curl = None
+        if curl is None:
+            curl = self._open()
+            setattr(self._threads, purpose, curl)
         return curl
 
     def _open(self) -> pycurl.Curl:
@@ -174,6 +185,16 @@ def check_base(url: str) -> str:
     if not url.isascii():
         raise ValueError(f"{url!r} has other than ASCII letters: write the host in punycode")
     return url.rstrip("/")
+
+
+def _is_stale(curl: pycurl.Curl) -> bool:
+    """Whether something came over the idle connection: its end, or what nobody asked for."""
+    descriptor: int = curl.getinfo(pycurl.ACTIVESOCKET)
+    if descriptor < 0:
+        return False
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def _perform(curl: pycurl.Curl) -> Reply:
