@@ -46,8 +46,9 @@ def delete_my_commands(call: Call) -> bool:
 
 
 def shown_commands(account: Account, room: Room, person: Person) -> list[Json]:
-    """What the "/" menu shows to a person in a chat: the list of the narrowest scope that has one,
-    in their language before the one for all languages.
+    """What the "/" menu shows to a person in a chat.
+
+    The narrowest scope that has a list wins, and in it the person's language.
     """
     language = person.language_code or ""
     chief = room.members.get(person.id) in ("creator", "administrator")
