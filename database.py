@@ -132,12 +132,13 @@ class Sqlite(PooledSqliteDatabase):  # type: ignore[misc]
 
     def begin(self, lock_type: str | None = None) -> None:
         """Wait for the turn to write, then begin. Raises OperationalError after ten seconds."""
-        if not self._writer.mine():
+        if not (nested := self._writer.mine()):
             self._take_turn()
         try:
             super().begin(lock_type)
         except BaseException:
-            self._writer.release()
+            if not nested:
+                self._writer.release()
             raise
 
     def commit(self) -> None:
@@ -148,7 +149,7 @@ class Sqlite(PooledSqliteDatabase):  # type: ignore[misc]
     def rollback(self) -> None:
         """Undo; SQLite may have done so by itself, after a full disk for one."""
         try:
-            if not self.is_closed() and self._state.conn.in_transaction:
+            if self.connection().in_transaction:
                 super().rollback()
         finally:
             self._end_turn()
@@ -208,8 +209,7 @@ class Postgres(PooledPostgresqlDatabase):  # type: ignore[misc]
         self._kept = pool
         options = {"connect_timeout": 5, "application_name": "steadygram"}
         options = {name: value for name, value in options.items() if f"{name}=" not in url}
-        size = pool + overflow
-        super().__init__(url, max_connections=size, stale_timeout=300, timeout=WAIT, **options)
+        super().__init__(url, pool + overflow, stale_timeout=300, timeout=WAIT, **options)
 
     def cursor(self, named_cursor: str | None = None) -> Any:
         """A cursor; outside a transaction a connection that was lost is replaced."""
@@ -256,7 +256,7 @@ db = peewee.DatabaseProxy()
 def open_database(url: str, *, pool: int = 10, overflow: int = 20) -> Database:
     """The database behind a URL; nothing is connected yet. Raises ValueError for another URL."""
     scheme, _, rest = url.partition("://")
-    if scheme in ("postgresql", "postgres"):
+    if scheme in {"postgresql", "postgres"}:
         return Postgres(f"postgresql://{rest}", pool=pool, overflow=overflow)
     path = urlsplit(url).path[1:]
     if scheme == "sqlite" and path and path != ":memory:":
