@@ -6,63 +6,27 @@ import json
 import logging
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from enum import Enum
-from typing import TYPE_CHECKING, Any, Final
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
 
 from bot import message as messages
 from bot import rules, words
 from bot.conversations import Open
 from bot.message import Buttons
+from bot.runtime import ENDED, Effects, Runtime
 from models import User
 from services import analytics, users
 
 if TYPE_CHECKING:
     from telebot import TeleBot, types
 
-    from bot.client import Client, Outbox
-    from bot.i18n import Catalogues, Translator
+    from bot.i18n import Translator
     from bot.plugin import Command, Handler
-    from bot.registry import Registry
     from services.cache import Cache
 
+__all__ = ["ENDED", "Context", "Effects", "Runtime"]
+
 _PAYLOAD = re.compile(r"[A-Za-z0-9_-]{1,64}")
-
-
-class Ended(Enum):
-    """What a conversation becomes with its last answer."""
-
-    ENDED = "ended"
-
-
-ENDED: Final = Ended.ENDED
-
-
-@dataclass(slots=True)
-class Effects:
-    """What a handler leaves for the core, committed together with the update's done mark."""
-
-    events: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
-    conversation: Open | Ended | None = None
-    answered: bool = False
-
-
-@dataclass(slots=True)
-class Runtime:
-    """What the contexts of one bot share."""
-
-    caller: Client | Outbox
-    bot_id: int
-    username: str
-    catalogues: Catalogues
-    default_language: str
-    owner_ids: frozenset[int]
-    registry: Registry
-    cache: Cache
-    clock: Callable[[], datetime]
-    tell_menu: Callable[[Client | Outbox, User], None] | None = None
-    """Shows a person the commands in their language; None where no menu is kept."""
 
 
 class Context:
@@ -114,9 +78,26 @@ class Context:
         return getattr(self.event, "message", None)
 
     @property
+    def sender(self) -> User:
+        """The user, where there always is one: a command, a button. Raises RuntimeError."""
+        if self.user is None:
+            raise RuntimeError(f"{self.kind} has no sender: look at ctx.user, which is None.")
+        return self.user
+
+    @property
     def chat(self) -> types.Chat | None:
         """The chat it happened in; None for inline queries, polls and the like."""
         return getattr(self.event, "chat", None) or getattr(self.message, "chat", None)
+
+    @property
+    def chat_id(self) -> int:
+        """The chat's id. Raises RuntimeError where there is no chat."""
+        if (chat := self.chat) is None:
+            raise RuntimeError(
+                f"{self.kind} has no chat: use ctx.bot and the id of a chat, or the method of"
+                " Telegram that answers it."
+            )
+        return chat.id
 
     @property
     def command(self) -> str | None:
@@ -260,10 +241,8 @@ class Context:
 
         `data` waits in `ctx.state`, as JSON. After `timeout` seconds the question is forgotten.
         """
-        if self.user is None:
-            raise RuntimeError("ask() needs a user to ask, and this update has none.")
         step = self._step(then)
-        kept = json.loads(json.dumps(dict(data or {})))
+        kept = json.loads(json.dumps({**(data or {})}))
         sent = self.reply(text, buttons=buttons, **({} if buttons else messages.demand(self)))
         until = self.runtime.clock() + timedelta(seconds=timeout)
         self.effects.conversation = Open(step, kept, until)
@@ -277,11 +256,9 @@ class Context:
 
     def speak(self, language: str) -> None:
         """Speak another language with the user from now on, in the command menu too."""
-        if self.user is None:
-            raise RuntimeError("speak() needs a user, and this update has none.")
-        users.set_language(self.user, rules.language_named(language))
+        users.set_language(self.sender, rules.language_named(language))
         if self.runtime.tell_menu:
-            self.runtime.tell_menu(self.caller, self.user)
+            self.runtime.tell_menu(self.caller, self.sender)
 
     def _keyboard(self, buttons: Buttons | None) -> str | None:
         return messages.keyboard(self.handler.plugin if self.handler else "", buttons)

@@ -61,12 +61,12 @@ class Menu:
         """The menus of the chats that have one of their own, or had one."""
         had = {int(place.split(":")[1]) for place in told if place.startswith("chat:")}
         switched = PluginSwitch.select(PluginSwitch.chat_id).where(PluginSwitch.chat_id != 0)
-        chats = had | {chat_id for (chat_id,) in switched.tuples()}
+        chats = had | {switch.chat_id for switch in switched}
         people = User.select().where(
             (User.role != Role.USER.value) | User.telegram_id.in_(sorted(chats)),
             User.status == Status.ACTIVE.value,
         )
-        menus = {}
+        menus: Menus = {}
         for user in people:
             menus |= self._person(user)
         for chat_id in sorted(chats):

@@ -43,13 +43,8 @@ def _button(plugin: str, label: str, data: str) -> dict[str, str]:
 
 def place(ctx: Context) -> dict[str, Any]:
     """Where an answer goes: the chat, the topic, the business account. Raises RuntimeError."""
-    chat, message = ctx.chat, ctx.message
-    if chat is None:
-        raise RuntimeError(
-            f"There is no chat to reply to: {ctx.kind} has none."
-            " Use ctx.bot.send_message with a chat's id, or the method that answers it."
-        )
-    where: dict[str, Any] = {"chat_id": chat.id}
+    message = ctx.message
+    where: dict[str, Any] = {"chat_id": ctx.chat_id}
     if getattr(message, "is_topic_message", None):
         where["message_thread_id"] = getattr(message, "message_thread_id", None)
     if business := getattr(message, "business_connection_id", None):

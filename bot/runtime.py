@@ -1,0 +1,53 @@
+"""Round a context: what all contexts of a bot share, and what a handler leaves for the core."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Final
+
+from bot.conversations import Open
+from models import User
+
+if TYPE_CHECKING:
+    from bot.client import Client, Outbox
+    from bot.i18n import Catalogues
+    from bot.registry import Registry
+    from services.cache import Cache
+
+
+class Ended(Enum):
+    """What a conversation becomes with its last answer."""
+
+    ENDED = "ended"
+
+
+ENDED: Final = Ended.ENDED
+
+
+@dataclass(slots=True)
+class Effects:
+    """What a handler leaves for the core, committed together with the update's done mark."""
+
+    events: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    conversation: Open | Ended | None = None
+    answered: bool = False
+
+
+@dataclass(slots=True)
+class Runtime:
+    """What the contexts of one bot share."""
+
+    caller: Client | Outbox
+    bot_id: int
+    username: str
+    catalogues: Catalogues
+    default_language: str
+    owner_ids: frozenset[int]
+    registry: Registry
+    cache: Cache
+    clock: Callable[[], datetime]
+    tell_menu: Callable[[Client | Outbox, User], None] | None = None
+    """Shows a person the commands in their language; None where no menu is kept."""
