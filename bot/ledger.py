@@ -163,17 +163,19 @@ class Ledger:
                     self.commit([Entry(entries[0].item, entries[0].state, entries[0].payload)])
 
     def _mark(self, entries: Sequence[Entry], at: datetime) -> list[Entry]:
-        """Set the new states; give back the entries whose row was still open."""
+        """Set the new states; give back the entries whose row was still as they found it."""
         done: list[Entry] = []
-        groups: dict[tuple[int, str], list[Entry]] = {}
+        groups: dict[tuple[int, str, str], list[Entry]] = {}
         for entry in entries:
             if entry.payload is None:
-                groups.setdefault((entry.item.bot_id, entry.state), []).append(entry)
+                groups.setdefault((entry.item.bot_id, entry.item.state, entry.state), []).append(
+                    entry
+                )
             elif _keep(entry, at):
                 done.append(entry)
-        for (bot_id, state), group in groups.items():
+        for (bot_id, found, state), group in groups.items():
             ids = [entry.item.update_id for entry in group]
-            rows = db.execute_sql(_mark_sql(len(ids), db.param), (state, at, bot_id, *ids))
+            rows = db.execute_sql(_mark_sql(len(ids), db.param), (state, at, bot_id, found, *ids))
             marked = {update_id for (update_id,) in rows.fetchall()}
             done += [entry for entry in group if entry.item.update_id in marked]
         return done
@@ -183,10 +185,11 @@ def _keep(entry: Entry, at: datetime) -> bool:
     """Set the state of one row and keep a payload in it."""
     sql = (
         "UPDATE inbox SET state = ?, payload = ?, done_at = ?"
-        " WHERE bot_id = ? AND update_id = ? AND state IN ('new', 'replying')"
+        " WHERE bot_id = ? AND update_id = ? AND state = ?"
     ).replace("?", db.param)
     done_at = None if entry.state == "replying" else at
-    return bool(db.execute_sql(sql, (entry.state, entry.payload, done_at, *entry.item.id)).rowcount)
+    values = (entry.state, entry.payload, done_at, *entry.item.id, entry.item.state)
+    return bool(db.execute_sql(sql, values).rowcount)
 
 
 @lru_cache(maxsize=256)
@@ -194,8 +197,8 @@ def _mark_sql(count: int, param: str) -> str:
     ids = ", ".join([param] * count)
     return (
         f"UPDATE inbox SET state = {param}, payload = NULL, done_at = {param}"
-        f" WHERE bot_id = {param} AND update_id IN ({ids})"
-        " AND state IN ('new', 'replying') RETURNING update_id"
+        f" WHERE bot_id = {param} AND state = {param} AND update_id IN ({ids})"
+        " RETURNING update_id"
     )
 
 

@@ -55,7 +55,7 @@ def test_a_batch_that_is_refused_leaves_nothing(database: Database) -> None:
     group = {"id": -4, "type": "group", "title": "G"}
     bad = message(1) | {"message": {**message(1)["message"], "chat": group}}
     real = inbox.chats.meet
-    inbox.chats.meet = lambda *_, **__: db.execute_sql("SELECT * FROM nothing")  # type: ignore[assignment]
+    inbox.chats.meet = lambda *_, **__: db.execute_sql("SELECT * FROM nothing")  # type: ignore[method-assign]
     with pytest.raises(peewee.PeeweeException):
         inbox.accept(7, [bad])
     inbox.chats.meet = real  # type: ignore[method-assign]

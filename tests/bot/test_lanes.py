@@ -98,7 +98,12 @@ def test_what_a_crash_left_is_read_from_the_inbox() -> None:
 def test_finished_but_uncommitted_updates_do_not_run_again() -> None:
     """A row that is still open because its group is not committed yet is not read again."""
     table, ran = Table(), list[int]()
-    lanes = Lanes(lambda one: not ran.append(one.update_id), table.load)
+
+    def run(one: Item) -> bool:
+        ran.append(one.update_id)
+        return True
+
+    lanes = Lanes(run, table.load)
     lanes.put(table.add(item(1)))
     run_all(lanes)
     lanes.wake([(7, 1)])

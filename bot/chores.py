@@ -1,0 +1,70 @@
+"""The chores: what the bot process does every second, minute and hour beside the updates."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+from typing import Protocol
+
+from bot.conversations import forget
+from bot.core import Core
+from services import analytics
+
+log = logging.getLogger(__name__)
+
+
+class Table(Protocol):
+    """Something kept in memory that other processes may change in the database."""
+
+    def refresh(self) -> bool: ...
+
+
+class Chores:
+    """One call of `step` does what is due; the caller calls it every second."""
+
+    def __init__(self, core: Core, tables: list[Table]) -> None:
+        self.core = core
+        self.tables = tables
+        self._due: dict[str, float] = {}
+        self._menus_stale = True
+
+    def step(self, at: float) -> None:
+        """Do what is due at the monotonic time `at`; raises what the database raises."""
+        for table in self.tables:
+            self._menus_stale |= table.refresh()
+        for seat in self.core.seats:
+            if seat.led:
+                self.core.lanes.wake(self.core.inbox.claim(seat.bot_id))
+        self._sync_menus()
+        if self._is_due("gauges", at, 5):
+            self._measure_inbox()
+        if self._is_due("active", at, 60):
+            for period in ("day", "week", "month"):
+                self.core.parts.metrics.active_users(period).set(analytics.active(period))
+        if self._is_due("forget", at, 600):
+            forget(self.core.parts.clock() - timedelta(minutes=1))
+            while self.core.inbox.forget() == 5000:
+                pass
+
+    def _is_due(self, name: str, at: float, every: float) -> bool:
+        if at < self._due.get(name, at):
+            return False
+        self._due[name] = at + every
+        return True
+
+    def _measure_inbox(self) -> None:
+        metrics = self.core.parts.metrics
+        depth, age = self.core.inbox.depth()
+        metrics.inbox_depth.set(depth)
+        metrics.inbox_oldest_age.set(age)
+        for name in self.core.parts.registry.plugins:
+            metrics.plugin_state(name).set(self.core.parts.switches.on(name, 0))
+
+    def _sync_menus(self) -> None:
+        """Bring every bot's command menu up to date, once its name is known."""
+        if not self._menus_stale or not all(seat.runtime.username for seat in self.core.seats):
+            return
+        for seat in self.core.seats:
+            if seat.led:
+                seat.menu.sync(seat.client)
+        self._menus_stale = False

@@ -1,0 +1,222 @@
+"""The core: every part of the bot put together, with no thread started."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import redis
+
+from bot import middleware
+from bot.client import Client
+from bot.context import Runtime
+from bot.conversations import Conversations
+from bot.dispatch import Desk, Dispatch
+from bot.i18n import Catalogues
+from bot.inbox import Inbox, kind_of
+from bot.lanes import Lanes
+from bot.lease import Lease
+from bot.ledger import Ledger
+from bot.limits import Limits
+from bot.menu import Menu
+from bot.metrics import Metrics
+from bot.polling import Poller
+from bot.registry import Registry
+from bot.throttle import Throttle
+from bot.wire import Wire
+from database import db, now
+from models import Bot
+from services import users
+from services.cache import Cache
+from services.chats import Chats
+from services.plugins import Switches
+from services.users import People
+from settings import Secret, Settings
+
+log = logging.getLogger(__name__)
+
+ALWAYS = ("message", "callback_query", "my_chat_member")
+"""Kinds that the core itself needs, whatever the plugins listen to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the core is given: the outside world, and how to end."""
+
+    settings: Settings
+    registry: Registry
+    wire: Wire
+    cache: Cache
+    catalogues: Catalogues
+    switches: Switches
+    metrics: Metrics = field(default_factory=Metrics)
+    stop: threading.Event = field(default_factory=threading.Event)
+    """Set to begin nothing new."""
+    abandon: threading.Event = field(default_factory=threading.Event)
+    """Set to give up what still runs: its updates stay in the inbox."""
+    lost: Callable[[], None] = lambda: None
+    store: redis.Redis | None = None
+    clock: Callable[[], datetime] = now
+
+
+@dataclass(slots=True)
+class Seat:
+    """One bot of the process: its client, its lease and its poller."""
+
+    client: Client
+    lease: Lease
+    poller: Poller
+    runtime: Runtime
+    menu: Menu
+    led: bool = False
+
+    @property
+    def bot_id(self) -> int:
+        return self.client.bot_id
+
+
+class Core:
+    """The path of an update from the wire to the ledger, for all bots of the process."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+        settings, registry = parts.settings, parts.registry
+        self.inbox = Inbox(
+            People(settings.owner_ids, settings.default_language), Chats(), clock=parts.clock
+        )
+        self.conversations = Conversations(clock=parts.clock)
+        self.lanes = Lanes(self._run, self.inbox.load)
+        self.leases: dict[int, Lease] = {}
+        self.ledger = Ledger(
+            self.leases, slots=settings.threads, committed=self.lanes.release, clock=parts.clock
+        )
+        self.desks: dict[int, Desk] = {}
+        self.dispatch = Dispatch(
+            self.desks,
+            registry,
+            self.inbox,
+            self.ledger,
+            self.conversations,
+            switched_on=parts.switches.on,
+            migrate=self._migrate,
+            stop=parts.stop,
+            lost=parts.lost,
+        )
+        self.dispatch.middleware = self._chain()
+        self.seats = [self._seat(token) for token in settings.bots]
+
+    def step(self, timeout: int = 0) -> int:
+        """Fetch once for each bot, handle all that came, and commit; give the number of updates.
+
+        What the threads of a process do side by side, once and in turn.
+        """
+        count = sum(seat.poller.step(timeout) for seat in self.seats)
+        while self.lanes.step(block=False):
+            self.ledger.flush()
+        self.ledger.flush()
+        return count
+
+    def lead(self, seat: Seat) -> None:
+        """Begin to act for a bot whose lease was taken: pick up what the last holder left."""
+        self.conversations.load(seat.bot_id)
+        self.lanes.wake(self.inbox.waiting(seat.bot_id))
+        seat.led = True
+
+    def _introduce(self, client: Client, runtime: Runtime) -> None:
+        """Learn the bot's name from Telegram and keep it."""
+        me = client.call("getMe")
+        runtime.username = me.get("username") or ""
+        at = self.parts.clock()
+        row = {"username": runtime.username, "name": me.get("first_name") or ""}
+        Bot.insert(id=client.bot_id, created_at=at, updated_at=at, **row).on_conflict(
+            conflict_target=[Bot.id], preserve=[Bot.username, Bot.name, Bot.updated_at]
+        ).execute()
+
+    def notify(self, text: str) -> None:
+        """Tell the owners, as the first bot; a failure is only logged."""
+        client = self.seats[0].client
+        for owner in sorted(self.parts.settings.owner_ids):
+            try:
+                client.call("sendMessage", {"chat_id": owner, "text": text})
+            except Exception as error:  # noqa: BLE001 - whatever it is, the owners' chat is not worth more
+                log.warning("owner %s could not be told: %s", owner, type(error).__name__)
+
+    def _run(self, item: Any) -> bool:
+        return self.dispatch.run(item)
+
+    def _chain(self) -> Callable[[middleware.Turn], None]:
+        settings = self.parts.settings
+        throttle = Throttle(settings.throttle_rate, settings.throttle_burst, store=self.parts.store)
+        return middleware.chain(
+            [
+                middleware.record(self.parts.metrics),
+                middleware.guard(self.parts.metrics, self.notify, clock=self.parts.clock),
+                middleware.know,
+                middleware.refuse_banned,
+                middleware.limit(throttle),
+            ],
+            self.dispatch.match,
+        )
+
+    def _seat(self, token: Secret) -> Seat:
+        parts, settings = self.parts, self.parts.settings
+        bot_id = int(token.reveal().partition(":")[0])
+        lease = self.leases[bot_id] = Lease(f"poller:{bot_id}")
+        limits = Limits(settings.send_rate, settings.send_rate_chat, settings.send_rate_group)
+        client = Client(
+            bot_id,
+            token,
+            parts.wire,
+            limits,
+            parts.metrics,
+            stop=parts.abandon,
+            allowed=lease.valid,
+        )
+        runtime = Runtime(
+            caller=client,
+            bot_id=bot_id,
+            username="",
+            catalogues=parts.catalogues,
+            default_language=settings.default_language,
+            owner_ids=settings.owner_ids,
+            registry=parts.registry,
+            cache=parts.cache,
+            clock=parts.clock,
+        )
+        self.dispatch.bind(client.telebot)
+        self.desks[bot_id] = Desk(client, runtime, client.telebot, lease.valid)
+        poller = Poller(
+            client,
+            self.inbox,
+            self.lanes,
+            kinds=self._kinds(),
+            received=self._received,
+            allowed=lease.valid,
+            prepare=lambda: self._introduce(client, runtime),
+        )
+        menu = Menu(parts.registry, parts.catalogues)
+        runtime.tell_menu = menu.tell
+        return Seat(client, lease, poller, runtime, menu)
+
+    def _kinds(self) -> list[str]:
+        plugins = self.parts.registry.plugins.values()
+        return sorted({*ALWAYS, *(h.kind for plugin in plugins for h in plugin.handlers)})
+
+    def _received(self, updates: list[dict[str, Any]], duplicates: int) -> None:
+        for update in updates:
+            self.parts.metrics.received(kind_of(update))
+        self.parts.metrics.updates_duplicate.inc(duplicates)
+        self.parts.metrics.poll_last_success.set_to_current_time()
+
+    def _migrate(self, bot_id: int, old: int, new: int) -> None:
+        """Carry a group's data over to the supergroup it became, in one transaction."""
+        with db.atomic():
+            users.migrate_chat(bot_id, old, new)
+            for plugin in self.parts.registry.plugins.values():
+                for model in plugin.models:
+                    if field_ := model._meta.fields.get("chat_id"):
+                        model.update({field_: new}).where(field_ == old).execute()

@@ -1,0 +1,234 @@
+"""What every update passes before a plugin sees it, and on its way back."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from bot.client import Stopping
+from bot.context import Context
+from bot.inbox import Item
+from bot.lease import Fenced
+from bot.ledger import Entry, Settled
+from bot.metrics import Metrics
+from bot.plugin import Handler
+from bot.throttle import Throttle, Verdict
+from database import is_outage
+from models import EventType, Status, User
+from services import failures, users
+
+log = logging.getLogger(__name__)
+
+THROTTLED = ("message", "callback_query", "inline_query", "edited_message", "business_message")
+EVENTS = {
+    "message": EventType.MESSAGE,
+    "callback_query": EventType.CALLBACK,
+    "inline_query": EventType.INLINE,
+}
+
+
+@dataclass(slots=True)
+class Turn:
+    """One update on its way through the middleware, and what came of it."""
+
+    item: Item
+    ctx: Context
+    handler: Handler | None = None
+    outcome: str = "ignored"
+    events: list[tuple[str, int | None, dict[str, Any]]] = field(default_factory=list)
+    failure: dict[str, Any] | None = None
+    entry: Entry | None = None
+    """Set when an atomic handler has committed its own bookkeeping."""
+
+    @property
+    def user(self) -> User | None:
+        return self.item.user
+
+    @property
+    def label(self) -> str:
+        """Plugin and function of the handler, for metrics and logs."""
+        return f"{self.handler.plugin}.{self.handler.name}" if self.handler else "none"
+
+
+Step: TypeAlias = Callable[[Turn], None]
+Middleware: TypeAlias = Callable[[Turn, Step], None]
+
+
+def chain(middlewares: Sequence[Middleware], end: Step) -> Step:
+    """Wrap `end` so that the first middleware runs outermost."""
+    step = end
+    for middleware in reversed(middlewares):
+        step = _link(middleware, step)
+    return step
+
+
+def _link(middleware: Middleware, step: Step) -> Step:
+    return lambda turn: middleware(turn, step)
+
+
+def record(metrics: Metrics, *, clock: Callable[[], float] = time.perf_counter) -> Middleware:
+    """Time, count and log every update."""
+
+    def run(turn: Turn, step: Step) -> None:
+        started = clock()
+        step(turn)
+        seconds = clock() - started
+        label = turn.label
+        metrics.message(label, turn.outcome, seconds)
+        log.info(
+            "bot_event_processed",
+            extra={
+                "bot_id": turn.item.bot_id,
+                "update_id": turn.item.update_id,
+                "kind": turn.item.kind,
+                "user_id": turn.user.telegram_id if turn.user else None,
+                "plugin": turn.handler.plugin if turn.handler else None,
+                "handler": turn.handler.name if turn.handler else None,
+                "outcome": turn.outcome,
+                "duration_ms": round(seconds * 1000, 2),
+            },
+        )
+
+    return run
+
+
+def know(turn: Turn, step: Step) -> None:
+    """Note the event of a known user, and whether they blocked the bot or came back."""
+    user, item = turn.user, turn.item
+    if user is None:
+        return step(turn)
+    if item.kind == "my_chat_member" and item.lane == user.telegram_id:
+        left = turn.ctx.event.new_chat_member.status in ("kicked", "left")
+        _set_blocked(turn, user, left)
+    elif user.status == Status.BLOCKED and item.lane == user.telegram_id:
+        _set_blocked(turn, user, False)
+    if kind := EVENTS.get(item.kind):
+        command = turn.ctx.command
+        data = {"command": command} if command else {}
+        turn.events.append((EventType.COMMAND if command else kind, user.id, data))
+    step(turn)
+
+
+def _set_blocked(turn: Turn, user: User, blocked: bool) -> None:
+    """Follow the user's block; a ban by the team stays."""
+    if user.status == Status.BANNED or blocked == (user.status == Status.BLOCKED):
+        return
+    users.set_status(user, Status.BLOCKED if blocked else Status.ACTIVE)
+    event = EventType.USER_BLOCKED if blocked else EventType.USER_UNBLOCKED
+    turn.events.append((event, user.id, {}))
+
+
+def refuse_banned(turn: Turn, step: Step) -> None:
+    """Banned people get nothing, not even an answer."""
+    if turn.user is not None and turn.user.status == Status.BANNED:
+        turn.outcome = "banned"
+        turn.events.clear()
+        return
+    step(turn)
+
+
+def limit(throttle: Throttle) -> Middleware:
+    """Keep a user within rate and burst: one polite notice, then silence."""
+
+    def run(turn: Turn, step: Step) -> None:
+        verdict = Verdict.GO
+        if turn.user is not None and turn.item.kind in THROTTLED:
+            verdict = throttle.check(turn.user.telegram_id)
+        if verdict is Verdict.GO:
+            return step(turn)
+        turn.outcome = "throttled"
+        if verdict is Verdict.TELL:
+            say(turn, "Too many messages. Please wait a little.")
+
+    return run
+
+
+def say(turn: Turn, text: str) -> None:
+    """Tell the user one of the core's own sentences, as a toast where a button was tapped."""
+    ctx = turn.ctx
+    try:
+        if turn.item.kind == "callback_query":
+            ctx.answer(ctx._(text))
+        elif ctx.chat is not None:
+            ctx.send_text(ctx._(text))
+    except Stopping:
+        raise
+    except Exception as error:  # noqa: BLE001 - the sentence is a courtesy, the update goes on
+        log.warning("could not tell the user: %s", type(error).__name__)
+
+
+def guard(
+    metrics: Metrics, notify: Callable[[str], None], *, clock: Callable[[], Any]
+) -> Middleware:
+    """The boundary: whatever a plugin raises ends here, is kept, and is told once.
+
+    What is not the plugin's fault goes on: a stop, a lost lease, a database that is away.
+    """
+
+    def run(turn: Turn, step: Step) -> None:
+        try:
+            step(turn)
+        except (Stopping, Fenced, Settled):
+            raise
+        except (Exception, SystemExit) as error:
+            if is_outage(error):
+                raise
+            if _blocked_by_user(error):
+                turn.outcome = "blocked"
+                if turn.user is not None and turn.item.lane == turn.user.telegram_id:
+                    _set_blocked(turn, turn.user, True)
+                return
+            turn.outcome = "error"
+            metrics.error(type(error).__name__)
+            turn.failure = failure_of(turn, error)
+            log.error(
+                "a handler failed",
+                exc_info=error,
+                extra={"update_id": turn.item.update_id, "handler": turn.label},
+            )
+            if failures.notice_due(turn.failure["fingerprint"], clock()):
+                turn.failure["noticed_at"] = clock()
+                notify(f"{turn.label}: {turn.failure['error']}: {turn.failure['message']}"[:1000])
+            say(turn, "Sorry, something went wrong. The owners have been told.")
+
+    return run
+
+
+def _blocked_by_user(error: BaseException) -> bool:
+    text = str(error)
+    return getattr(error, "error_code", None) == 403 and (
+        "bot was blocked by the user" in text or "user is deactivated" in text
+    )
+
+
+def failure_of(turn: Turn, error: BaseException) -> dict[str, Any]:
+    """The failures row of an update whose handler raised."""
+    last = traceback.extract_tb(error.__traceback__)[-1:]
+    place = f"{last[0].filename}:{last[0].lineno}" if last else ""
+    name = type(error).__name__
+    return {
+        **describe(turn.item),
+        "plugin": turn.handler.plugin if turn.handler else "",
+        "handler": turn.handler.name if turn.handler else "",
+        "error": name,
+        "message": str(error)[:1000],
+        "traceback": "".join(traceback.format_exception(error))[-20_000:],
+        "fingerprint": hashlib.sha256(f"{turn.label}|{name}|{place}".encode()).hexdigest(),
+        "chat_id": turn.ctx.chat.id if turn.ctx.chat else None,
+    }
+
+
+def describe(item: Item) -> dict[str, Any]:
+    """What a failures row says of the update itself."""
+    return {
+        "bot_id": item.bot_id,
+        "update_id": item.update_id,
+        "payload": json.dumps(item.update),
+        "user_id": item.user.telegram_id if item.user else None,
+    }

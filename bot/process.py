@@ -1,0 +1,167 @@
+"""The bot process: starts the threads of the core, beats the leases, and stops in time."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from bot.core import Core
+from bot.lease import Fenced
+from bot.polling import refusal
+from database import db, is_outage
+
+log = logging.getLogger(__name__)
+
+GRACE = 15.0
+"""Seconds that running handlers get after a SIGTERM; the rest stays in the inbox."""
+SILENCE = 90.0
+"""Seconds without a successful getUpdates after which the process gives up its place."""
+BEAT = 1.0
+
+
+class Process:
+    """Runs a core until a signal, a fatal refusal, or a lease that was lost."""
+
+    def __init__(
+        self,
+        core: Core,
+        *,
+        chores: Callable[[float], None],
+        clock: Callable[[], float] = time.monotonic,
+        silence: float = SILENCE,
+    ) -> None:
+        self.core = core
+        self.stop = core.parts.stop
+        self.code = 0
+        self.again = False
+        """Whether the process is to begin anew: a reload, or a lease that was lost."""
+        self._chores = chores
+        self._clock = clock
+        self._silence = silence
+        self._since = clock()
+        self._asked = False
+        self._workers: list[threading.Thread] = []
+
+    def run(self) -> int:
+        """Start everything, wait for the end, stop; give the exit code."""
+        self._on_signals()
+        for number in range(self.core.parts.settings.threads):
+            self._workers.append(self._start(f"lane-{number}", self.core.lanes.work, self.stop))
+        ledger = self._start("ledger", self.core.ledger.run, self.stop, self.lose)
+        self._start("beat", self._beat)
+        self._start("chores", self._repeat_chores)
+        while not self.stop.wait(0.5):
+            self.watch()
+        self._finish(ledger)
+        return self.code
+
+    def end(self, code: int, sentence: str) -> None:
+        """Say why the process ends, and make it end."""
+        log.critical(sentence)
+        self.code = code
+        self.stop.set()
+
+    def lose(self) -> None:
+        """Another process took over: change nothing more, and begin anew as a standby."""
+        if not self.stop.is_set():
+            log.error("another process took this bot over; this one stands by")
+            self.again = True
+            self.stop.set()
+
+    def restart(self) -> None:
+        """End cleanly and begin anew with the plugins as they are now."""
+        self.again = True
+        self.stop.set()
+
+    def watch(self) -> None:
+        """End the process when Telegram has not answered a poll for too long."""
+        for seat in self.core.seats:
+            if not seat.led:
+                continue
+            silent = self._clock() - max(seat.poller.last_success, self._since)
+            if silent > self._silence:
+                self.end(
+                    1,
+                    f"no successful getUpdates for {silent:.0f} s: check the network and"
+                    " TELEGRAM_API_URL; the process ends so that its supervisor starts it again",
+                )
+
+    def beat(self) -> None:
+        """Renew or try every lease once, and start the poller of a bot whose lease was taken."""
+        for seat in self.core.seats:
+            held = seat.lease.step()
+            self.core.parts.metrics.poller_leader.set(held)
+            if held and not seat.led:
+                self.core.lead(seat)
+                self._since = self._clock()
+                self._start(f"poll-{seat.bot_id}", seat.poller.run, self.stop, self._refused)
+
+    def _refused(self, error: Exception) -> None:
+        self.end(1, refusal(error))
+
+    def _beat(self) -> None:
+        while not self.stop.is_set():
+            try:
+                self.beat()
+            except Fenced:
+                return self.lose()
+            except Exception as error:  # noqa: BLE001 - the boundary of this thread
+                self._away("the lease", error)
+            self.stop.wait(BEAT)
+
+    def _repeat_chores(self) -> None:
+        while not self.stop.wait(BEAT):
+            try:
+                self._chores(self._clock())
+            except Exception as error:  # noqa: BLE001 - the boundary of this thread
+                self._away("housekeeping", error)
+
+    def _away(self, what: str, error: Exception) -> None:
+        """A database that is away is waited for; anything else is a bug that must be seen."""
+        if is_outage(error):
+            log.warning("%s waits for the database: %s", what, error)
+        else:
+            log.error("%s failed and is tried again", what, exc_info=error)
+        db.close()
+
+    def _start(self, name: str, target: Callable[..., None], *args: Any) -> threading.Thread:
+        thread = threading.Thread(target=target, args=args, name=name, daemon=True)
+        thread.start()
+        return thread
+
+    def _on_signals(self) -> None:
+        def ask(number: int, _frame: object) -> None:
+            if self._asked:
+                os._exit(128 + number)
+            self._asked, self.again = True, False
+            self.stop.set()
+
+        signal.signal(signal.SIGTERM, ask)
+        signal.signal(signal.SIGINT, ask)
+
+    def _finish(self, ledger: threading.Thread) -> None:
+        """Let running handlers end, commit what is done, and give the leases back."""
+        deadline = self._clock() + GRACE
+        self.core.lanes.stop(len(self._workers))
+        for worker in self._workers:
+            worker.join(max(0.0, deadline - self._clock()))
+        self.core.parts.abandon.set()
+        ledger.join(2.0)
+        try:
+            self.core.ledger.flush()
+            for seat in self.core.seats:
+                seat.lease.release()
+        except Exception as error:  # noqa: BLE001 - nothing is lost: the inbox has it
+            log.warning("the last commit was left to the next start: %s", type(error).__name__)
+
+
+def begin_again() -> None:
+    """Replace this process by a fresh one with the same arguments and the same pid."""
+    sys.stdout.flush()
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])

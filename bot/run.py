@@ -1,0 +1,106 @@
+"""What `python -m bot run` does: builds the core from the settings and runs the process."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+import redis
+
+from bot.chores import Chores
+from bot.core import Core, Parts
+from bot.i18n import Catalogues
+from bot.loader import load, locales, sources
+from bot.logs import setup
+from bot.process import Process, begin_again
+from bot.registry import Registry
+from bot.reload import Watcher
+from bot.wire import CurlWire
+from database import Database, bind, is_outage, open_database
+from services.cache import open_cache
+from services.migrations import pending
+from services.plugins import Preferences, Switches
+from settings import Settings, SettingsError
+
+log = logging.getLogger(__name__)
+
+SPARE = 8
+"""Connections beside those of the worker threads: pollers, ledger, beat, chores."""
+
+
+def main(settings: Settings) -> int:
+    """Run the bot until it is told to stop; give the exit code. Raises SettingsError."""
+    if settings.mode != "polling":
+        raise SettingsError("BOT_MODE must be polling: this release has no webhook mode yet")
+    writer = setup(settings.log_level, settings.log_format)
+    try:
+        process = build(settings)
+        code = process.run()
+    finally:
+        writer.stop()
+    if process.again:
+        begin_again()
+    return code
+
+
+def build(settings: Settings) -> Process:
+    """Put a process together. Raises SettingsError for what a person must mend first."""
+    database = open_database(
+        settings.database_url.reveal(),
+        pool=settings.database_pool,
+        overflow=max(settings.database_overflow, settings.threads + SPARE - settings.database_pool),
+    )
+    bind(database)
+    registry = load(settings.plugins_path)
+    refuse_pending(database, registry)
+    switches, preferences = Switches(), Preferences()
+    switches.refresh()
+    preferences.refresh()
+    registry.bind(switches.on, preferences.get)
+    parts = Parts(
+        settings,
+        registry,
+        CurlWire(settings.telegram_url),
+        open_cache(settings.redis_url.reveal() if settings.redis_url else None),
+        Catalogues(locales(registry), default=settings.default_language),
+        switches,
+        store=_store(settings),
+    )
+    parts.metrics.allow_commands(*registry.commands)
+    parts.metrics.serve(settings.metrics_port)
+    core = Core(parts)
+    chores = Chores(core, [switches, preferences])
+    process = Process(core, chores=chores.step)
+    if settings.development:
+        Watcher(settings.plugins_path, restart=process.restart).start()
+    return process
+
+
+def refuse_pending(database: Database, registry: Registry) -> None:
+    """Refuse to run on tables of another release; waits while the database is away.
+
+    Raises SettingsError when migrations are pending.
+    """
+    while True:
+        try:
+            with database.connection_context():
+                names = pending(database, sources(registry))
+            break
+        except Exception as error:
+            if not is_outage(error):
+                raise
+            log.warning("waiting for the database: %s", error)
+            time.sleep(1.0)
+    if names:
+        raise SettingsError(
+            f"{len(names)} migrations are pending ({', '.join(names[:3])}):"
+            " run `python -m bot migrate` first"
+        )
+
+
+def _store(settings: Settings) -> redis.Redis | None:
+    """Redis for the throttle; a hanging one costs an update at most a moment."""
+    if settings.redis_url is None:
+        return None
+    url = settings.redis_url.reveal()
+    return redis.Redis.from_url(url, socket_timeout=0.3, socket_connect_timeout=0.3)
