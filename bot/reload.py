@@ -13,9 +13,9 @@ from pathlib import Path
 
 log = logging.getLogger(__name__)
 
-EVERY = 0.3
+EVERY = 0.2
 """Seconds from one look to the next."""
-SETTLED = 0.25
+SETTLED = 0.15
 """Seconds without a further change before a change is tried: an editor may save in steps."""
 PATIENCE = 60
 SUFFIXES = (".py", ".po", ".mo")
@@ -87,7 +87,9 @@ class Watcher:
             if (said := self._run(verb)) is not None:
                 log.error("plugins_not_reloaded", extra={"files": _names(changed), "verb": verb})
                 for line in said.splitlines():
-                    log.error("%s", line)
+                    log.log(
+                        logging.WARNING if line.startswith("warning") else logging.ERROR, "%s", line
+                    )
                 return False
         log.info("plugins_changed", extra={"files": _names(changed)})
         self._restart()

@@ -15,6 +15,12 @@ from settings import Settings, SettingsError
 
 STOPPED_BY_HAND = (128 + signal.SIGINT, 128 + signal.SIGTERM)
 
+PASSED_ON = {
+    signal.SIGINT: signal.SIGINT,
+    signal.SIGTERM: signal.SIGTERM,
+    signal.SIGHUP: signal.SIGTERM,
+}
+
 Call = Callable[[Sequence[str], Mapping[str, str]], int]
 
 
@@ -78,11 +84,15 @@ def child_environ(settings: Settings) -> dict[str, str]:
 
 
 def run_child(command: Sequence[str], environ: Mapping[str, str]) -> int:
-    """Run a program to its end and give its exit code; a signal to us is a signal to it."""
-    with subprocess.Popen(command, env=environ) as child:
+    """Run a program to its end and give its exit code; it ends as we are told to end.
+
+    It has a session of its own, so that Ctrl-C reaches it once, from us, and so that a terminal
+    that is closed leaves nothing behind.
+    """
+    with subprocess.Popen(command, env=environ, start_new_session=True) as child:
         before = {
-            number: signal.signal(number, lambda number, _: child.send_signal(number))
-            for number in (signal.SIGINT, signal.SIGTERM)
+            number: signal.signal(number, lambda *_, passed=passed: child.send_signal(passed))
+            for number, passed in PASSED_ON.items()
         }
         try:
             return child.wait()

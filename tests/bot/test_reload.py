@@ -65,15 +65,17 @@ def test_a_broken_plugin_leaves_the_bot_as_it_is(
     scene: Scene, caplog: pytest.LogCaptureFixture, verb: str
 ) -> None:
     """A failing step is logged with what it said, line by line, and tried once for each change."""
-    scene.answers[verb] = "ping.py:\n  line 1 is wrong"
+    scene.answers[verb] = "ping.py:\n  line 1 is 100 % wrong\nwarning: old"
     (scene.folder / "ping.py").write_text("one =\n")
     scene.watcher.step(0.0)
-    with caplog.at_level(logging.ERROR):
+    with caplog.at_level(logging.WARNING):
         assert not scene.watcher.step(1.0)
         assert not scene.watcher.step(2.0)
     assert scene.ran[-1] == verb
     assert scene.restarts == 0
-    assert caplog.messages == ["plugins_not_reloaded", "ping.py:", "  line 1 is wrong"]
+    said = ["ping.py:", "  line 1 is 100 % wrong", "warning: old"]
+    assert caplog.messages == ["plugins_not_reloaded", *said]
+    assert [record.levelname for record in caplog.records] == ["ERROR"] * 3 + ["WARNING"]
     assert vars(caplog.records[0])["files"] == "ping.py"
 
 

@@ -130,7 +130,8 @@ CHILD = """
 import signal, sys
 def stop(number, _frame):
     sys.exit(40 + number)
-signal.signal(signal.SIGTERM, stop)
+for number in (signal.SIGINT, signal.SIGTERM):
+    signal.signal(number, stop)
 print("ready", flush=True)
 signal.pause()
 """
@@ -142,11 +143,19 @@ sys.exit(run_child([sys.executable, "-c", {CHILD!r}], os.environ))
 """
 
 
-def test_a_signal_to_us_is_a_signal_to_the_child() -> None:
-    """SIGTERM goes on to the child, and we end with it."""
+@pytest.mark.parametrize(
+    ("sent", "passed"),
+    [
+        (signal.SIGINT, signal.SIGINT),
+        (signal.SIGTERM, signal.SIGTERM),
+        (signal.SIGHUP, signal.SIGTERM),
+    ],
+)
+def test_a_signal_to_us_ends_the_child(sent: int, passed: int) -> None:
+    """Ctrl-C, a stop and a closed terminal go on to the child, and we end with it."""
     with subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE) as parent:
         assert parent.stdout is not None
         assert parent.stdout.readline() == b"ready\n"
         time.sleep(0.05)
-        parent.send_signal(signal.SIGTERM)
-        assert parent.wait(10) == 40 + signal.SIGTERM
+        parent.send_signal(sent)
+        assert parent.wait(10) == 40 + passed
