@@ -16,7 +16,7 @@ run: $(VENV)/run.stamp
 	@exec $(BIN)/python -m bot up
 
 test: $(VENV)/dev.stamp
-	$(BIN)/python -m pytest --cov --cov-report=term -m "not browser" tests
+	$(BIN)/python -m pytest --cov --cov-report=term --ignore=tests/browser tests
 
 check: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .
@@ -24,7 +24,7 @@ check: $(VENV)/dev.stamp
 	$(BIN)/mypy
 
 browser: $(VENV)/dev.stamp
-	$(BIN)/python -m pytest -m browser tests
+	$(BIN)/python -m pytest tests/browser
 
 clean:
 	rm -rf $(VENV) .coverage htmlcov .hypothesis .mypy_cache .pytest_cache .ruff_cache
