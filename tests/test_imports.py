@@ -26,7 +26,7 @@ ORDER = """
     bot.logs bot.metrics bot.i18n
     bot.limits bot.form bot.wire bot.answer bot.client
     bot.conversations bot.rules bot.plugin bot.asks bot.registry
-    bot.words bot.texts bot.message bot.context bot
+    bot.words bot.texts bot.message bot.runtime bot.context bot
     bot.loader bot.menu bot.throttle
     bot.inbox bot.lease bot.ledger bot.middleware bot.dispatch bot.lanes bot.polling
     bot.core bot.chores bot.process bot.reload bot.start bot.upgrade bot.run
