@@ -8,7 +8,7 @@ import sqlite3
 import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -79,10 +79,9 @@ class Turnstile:
     def _leave(self, me: int, turn: threading.Lock) -> bool:
         """Leave the queue; True when the lock was handed over at the last moment."""
         with self._guard:
-            if self._holder == me:
-                return True
-            self._queue.remove((me, turn))
-            return False
+            if self._holder != me:
+                self._queue.remove((me, turn))
+            return self._holder == me
 
 
 class Rows:
@@ -233,12 +232,10 @@ class Postgres(PooledPostgresqlDatabase):  # type: ignore[misc]
     @contextmanager
     def exclusive(self) -> Iterator[None]:
         """Hold the migration lock, on a connection of its own."""
-        connection = self._adapter.connect(self, **self.connect_params)
-        try:
+        with closing(self._adapter.connect(self, **self.connect_params)) as connection:
+            connection.autocommit = True
             connection.cursor().execute("SELECT pg_advisory_lock(%s)", (MIGRATING,))
             yield
-        finally:
-            connection.close()
 
     def orphans(self) -> list[str]:
         """Rows that point at nothing: the server refuses them at once."""
@@ -254,12 +251,14 @@ db = peewee.DatabaseProxy()
 
 
 def open_database(url: str, *, pool: int = 10, overflow: int = 20) -> Database:
-    """The database behind a URL; nothing is connected yet. Raises ValueError for another URL."""
+    """The database behind a URL; nothing is connected yet. Raises ValueError, a sentence."""
     scheme, _, rest = url.partition("://")
     if scheme in {"postgresql", "postgres"}:
         return Postgres(f"postgresql://{rest}", pool=pool, overflow=overflow)
     path = urlsplit(url).path[1:]
     if scheme == "sqlite" and path and path != ":memory:":
+        if sqlite3.sqlite_version_info < (3, 35):
+            raise ValueError(f"SQLite {sqlite3.sqlite_version} is too old: 3.35 is needed")
         return Sqlite(Path(path))
     raise ValueError("DATABASE_URL must be sqlite:///path/to/file.db or postgresql://…")
 

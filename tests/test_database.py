@@ -38,6 +38,13 @@ def test_other_urls_are_refused(url: str) -> None:
         open_database(url)
 
 
+def test_an_old_sqlite_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A SQLite that lacks RETURNING is named, and what is needed."""
+    monkeypatch.setattr("sqlite3.sqlite_version_info", (3, 34, 1))
+    with pytest.raises(ValueError, match=r"too old: 3\.35 is needed"):
+        open_database("sqlite:///data/a.db")
+
+
 def test_bound_database_is_the_current_one(database: Database) -> None:
     """The models and `current` use the database that was bound last."""
     assert current() is database and db.obj is database
