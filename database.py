@@ -18,10 +18,8 @@ import peewee
 import psycopg2
 from playhouse.pool import MaxConnectionsExceeded, PooledPostgresqlDatabase, PooledSqliteDatabase
 
-WAIT = 10.0
-"""Seconds to wait for the writer, for a lock of the file or for a connection of the pool."""
-MIGRATING = 0x57EAD7
-"""Key of the lock that one migrating process holds."""
+WAIT = 10.0  # seconds for the turn to write, and for a connection of the pool
+MIGRATING = 0x57EAD7  # key of the lock that one migrating process holds
 
 _PRAGMAS = {"busy_timeout": 10_000, "journal_mode": "wal", "synchronous": "full", "foreign_keys": 1}
 _READS = re.compile(r"\s*(SELECT|PRAGMA|EXPLAIN|SAVEPOINT|RELEASE|ROLLBACK)\b", re.IGNORECASE)
@@ -35,7 +33,7 @@ _REFUSED_FOR_GOOD = re.compile(r"authentication failed|(database|role) \".*\" do
 
 
 def now() -> datetime:
-    """The time of day as the tables keep it: UTC, naive."""
+    """The time as the tables keep it: UTC, naive."""
     return datetime.now(UTC).replace(tzinfo=None)
 
 
@@ -105,8 +103,7 @@ class Rows:
         return list(self._rows)
 
     def close(self) -> None:
-        """Forget the rows."""
-        self._rows = iter(())
+        """There is nothing left to close."""
 
 
 class Sqlite(PooledSqliteDatabase):  # type: ignore[misc]
@@ -169,14 +166,15 @@ class Sqlite(PooledSqliteDatabase):  # type: ignore[misc]
     @contextmanager
     def exclusive(self) -> Iterator[None]:
         """Hold the migration lock; foreign keys sleep, so that a rebuilt table keeps its rows."""
-        self.connect(reuse_if_open=True)
+        self._make_folder()
         with Path(f"{self.path}.lock").open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
-            self.execute_sql("PRAGMA foreign_keys = 0")
-            try:
-                yield
-            finally:
-                self.execute_sql("PRAGMA foreign_keys = 1")
+            with self.connection_context():
+                self.execute_sql("PRAGMA foreign_keys = 0")
+                try:
+                    yield
+                finally:
+                    self.execute_sql("PRAGMA foreign_keys = 1")
 
     def orphans(self) -> list[str]:
         """Rows that point at nothing, one sentence each; foreign keys slept for a while."""
@@ -184,13 +182,16 @@ class Sqlite(PooledSqliteDatabase):  # type: ignore[misc]
         return [f"{table} row {row} points at no row of {parent}" for table, row, parent, _ in rows]
 
     def _connect(self) -> Any:
-        with suppress(OSError):  # SQLite then says that it cannot open the file
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._make_folder()
         return super()._connect()
+
+    def _make_folder(self) -> None:
+        with suppress(OSError):  # who opens the file then says what is wrong
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def _take_turn(self) -> None:
         if not self._writer.acquire(WAIT):
-            raise WriterBusy(f"database is locked: another thread writes for {WAIT:.0f} s")
+            raise WriterBusy(f"database is locked: other threads write for {WAIT:.0f} s")
 
     def _end_turn(self) -> None:
         if self._writer.mine():
@@ -232,10 +233,11 @@ class Postgres(PooledPostgresqlDatabase):  # type: ignore[misc]
     @contextmanager
     def exclusive(self) -> Iterator[None]:
         """Hold the migration lock, on a connection of its own."""
-        with closing(self._adapter.connect(self, **self.connect_params)) as connection:
-            connection.autocommit = True
-            connection.cursor().execute("SELECT pg_advisory_lock(%s)", (MIGRATING,))
-            yield
+        with closing(self._adapter.connect(self, **self.connect_params)) as own:
+            own.autocommit = True
+            own.cursor().execute("SELECT pg_advisory_lock(%s)", (MIGRATING,))
+            with self.connection_context():
+                yield
 
     def orphans(self) -> list[str]:
         """Rows that point at nothing: the server refuses them at once."""
@@ -252,11 +254,10 @@ db = peewee.DatabaseProxy()
 
 def open_database(url: str, *, pool: int = 10, overflow: int = 20) -> Database:
     """The database behind a URL; nothing is connected yet. Raises ValueError, a sentence."""
-    scheme, _, rest = url.partition("://")
-    if scheme in {"postgresql", "postgres"}:
-        return Postgres(f"postgresql://{rest}", pool=pool, overflow=overflow)
+    if url.startswith(("postgresql://", "postgres://")):
+        return Postgres(url.replace("postgres:", "postgresql:", 1), pool=pool, overflow=overflow)
     path = urlsplit(url).path[1:]
-    if scheme == "sqlite" and path and path != ":memory:":
+    if url.startswith("sqlite:///") and path and path != ":memory:":
         if sqlite3.sqlite_version_info < (3, 35):
             raise ValueError(f"SQLite {sqlite3.sqlite_version} is too old: 3.35 is needed")
         return Sqlite(Path(path))

@@ -262,7 +262,7 @@ class Router(peewee_migrate.Router):
 def _locked(database: Database) -> Iterator[None]:
     if database.in_transaction():
         raise MigrationError("Migrations open transactions of their own: end yours first.")
-    with database.connection_context(), database.exclusive():
+    with database.exclusive():
         yield
 
 
