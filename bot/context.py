@@ -241,6 +241,8 @@ class Context:
 
         `data` waits in `ctx.state`, as JSON. After `timeout` seconds the question is forgotten.
         """
+        if self.user is None:
+            raise RuntimeError(f"There is nobody to ask: {self.kind} has no sender.")
         step = self._step(then)
         kept = json.loads(json.dumps({**(data or {})}))
         sent = self.reply(text, buttons=buttons, **({} if buttons else messages.demand(self)))
