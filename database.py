@@ -271,7 +271,7 @@ def bind(database: Database) -> Database:
 
 
 def current() -> Database:
-    """The database that the models use. Raises AttributeError before `bind`."""
+    """The database that the models use, once `bind` was called."""
     return db.obj  # type: ignore[no-any-return]
 
 
