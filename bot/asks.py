@@ -26,7 +26,7 @@ def _check(plugin: Plugin, line: int, name: str) -> None:
     step = name.removeprefix(f"{plugin.name}.")
     if step not in plugin.steps:
         raise DeclarationError(
-            f"line {line}: ask(then={name}) names no step: put @plugin.step above def {step}(ctx)."
+            f"ask(then={name}) names no step: put @plugin.step above def {step}(ctx).", line=line
         )
 
 

@@ -151,7 +151,8 @@ def _failure(name: str, path: Path, error: BaseException) -> Failure:
     """What is wrong, with the last line of the plugin's own files that led to it."""
     steps = traceback.extract_tb(error.__traceback__)
     own = [step.lineno for step in steps if Path(step.filename).is_relative_to(path.parent)]
-    line = error.lineno if isinstance(error, SyntaxError) else (own or [None])[-1]
+    known = getattr(error, "lineno" if isinstance(error, SyntaxError) else "line", None)
+    line = known or (own or [None])[-1]
     said = str(error) or "no message"
     reason = said if isinstance(error, DeclarationError) else f"{type(error).__name__}: {said}"
     where = f"{path}:{line}" if line else str(path)

@@ -61,7 +61,14 @@ _TEXT_FILTERS = ("content_types", "regexp", "chat_types", "func")
 
 
 class DeclarationError(Exception):
-    """A plugin declares what cannot be; the sentence says how to mend it."""
+    """A plugin declares what cannot be; the sentence says how to mend it.
+
+    `line` is where, when the mistake was not made by the line that ran.
+    """
+
+    def __init__(self, sentence: str, *, line: int | None = None) -> None:
+        super().__init__(sentence)
+        self.line = line
 
 
 def plugin_name(name: str) -> str:
