@@ -102,6 +102,7 @@ class Core:
             self.ledger,
             self.conversations,
             switched_on=parts.switches.on,
+            called=parts.metrics.command,
             migrate=self._migrate,
             stop=parts.stop,
             lost=parts.lost,

@@ -6,7 +6,6 @@ import json
 import logging
 import threading
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -55,6 +54,7 @@ class Dispatch:
         conversations: Conversations,
         *,
         switched_on: Callable[[str, int], bool],
+        called: Callable[[str], None],
         migrate: Callable[[int, int, int], None],
         stop: threading.Event,
         lost: Callable[[], None],
@@ -66,6 +66,7 @@ class Dispatch:
         self.conversations = conversations
         self.middleware: Callable[[Turn], None] = self.match
         self._on = switched_on
+        self._called = called
         self._migrate = migrate
         self._stop = stop
         self._lost = lost
@@ -111,11 +112,22 @@ class Dispatch:
         item.recovered = False
         if item.attempts >= KILLS - 1:
             return self._set_aside(item)
-        suspect = item.attempts > 0
-        self.inbox.start(item)
-        # An update that was running when the process died runs alone, so that the blame is sure.
-        with self._alone if suspect else nullcontext():
+        if not item.attempts:
+            self.inbox.start(item)
             return self._turn(item)
+        return self._try_suspect(item)
+
+    def _try_suspect(self, item: Item) -> Entry:
+        """Run an update that was running when the process died, so that the blame is sure.
+
+        Suspects run one at a time, and what they did is committed at once.
+        """
+        with self._alone:
+            self.inbox.start(item)
+            entry = self._turn(item)
+            with db.atomic():
+                self.ledger.commit([entry])
+            return entry
 
     def _set_aside(self, item: Item) -> Entry:
         log.error("update %s ended the process %s times: set aside", item.update_id, KILLS)
@@ -246,6 +258,8 @@ class Dispatch:
                     raise Settled
         except BaseException:
             ctx.effects, turn.item.update = before, update
+            if turn.user is not None:
+                self.inbox.people.forget(turn.user.telegram_id)
             raise
         finally:
             ctx.caller = client
@@ -324,7 +338,9 @@ class Dispatch:
         return handler is not None and self._on(handler.plugin, chat.id if chat else 0)
 
     def _run_command(self, event: Any) -> None:
-        self.call(event.turn, self.registry.commands[event.turn.ctx.command])
+        name = event.turn.ctx.command
+        self._called(name)
+        self.call(event.turn, self.registry.commands[name])
 
 
 def _may(turn: Turn, handler: Handler) -> bool:

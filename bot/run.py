@@ -60,7 +60,7 @@ def build(settings: Settings) -> Process:
     parts = Parts(
         settings,
         registry,
-        CurlWire(settings.telegram_url),
+        _wire(settings),
         open_cache(settings.redis_url.reveal() if settings.redis_url else None),
         Catalogues(locales(registry), default=settings.default_language),
         switches,
@@ -96,6 +96,13 @@ def refuse_pending(database: Database, registry: Registry) -> None:
             f"{len(names)} migrations are pending ({', '.join(names[:3])}):"
             " run `python -m bot migrate` first"
         )
+
+
+def _wire(settings: Settings) -> CurlWire:
+    try:
+        return CurlWire(settings.telegram_url)
+    except ValueError as error:
+        raise SettingsError(f"TELEGRAM_API_URL: {error}") from None
 
 
 def _store(settings: Settings) -> redis.Redis | None:

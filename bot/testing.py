@@ -64,7 +64,8 @@ class MemoryWire:
     ) -> Reply:
         """Get a file that somebody sent."""
         file = self.telegram.file(file_path)
-        return Reply(200, {}, file.data) if file else Reply(404, {}, b"")
+        missing = b'{"ok": false, "error_code": 404, "description": "Not Found"}'
+        return Reply(200, {}, file.data) if file else Reply(404, {}, missing)
 
 
 def _sent(file: File) -> SentFile:

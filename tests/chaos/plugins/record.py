@@ -1,0 +1,29 @@
+"""Write down every numbered message that is handled: what the accountant reads."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+
+from bot import Context, Plugin
+
+plugin = Plugin(__name__)
+
+
+@plugin.on("message")
+def record(ctx: Context) -> None:
+    """Note process, chat and number once begun and once ended, then answer."""
+    note("begin", ctx)
+    time.sleep(random.uniform(0.0, 0.01))
+    note("end", ctx)
+    ctx.reply(f"got {ctx.text}")
+
+
+def note(what: str, ctx: Context) -> None:
+    """Append one line in one write, so that a kill leaves whole lines."""
+    assert ctx.chat is not None
+    line = f"{what} {os.getpid()} {ctx.chat.id} {ctx.text}\n"
+    journal = os.open(os.environ["CHAOS_JOURNAL"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    os.write(journal, line.encode())
+    os.close(journal)

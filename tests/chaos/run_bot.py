@@ -1,0 +1,39 @@
+"""Run the bot, or the bot with one guarantee switched off: the control of a fault test."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import bot.core
+import bot.inbox
+import bot.run
+import settings
+from bot.inbox import Item
+
+
+class Forgetful(bot.inbox.Inbox):
+    """Tells Telegram "received" before anything is committed."""
+
+    def accept(self, bot_id: int, updates: Any) -> list[Item]:
+        items = bot.inbox._items(bot_id, updates)
+        self._meet(items, self.clock())
+        return items
+
+
+class Unordered(bot.inbox.Inbox):
+    """Gives every update a lane of its own."""
+
+    def accept(self, bot_id: int, updates: Any) -> list[Item]:
+        items = super().accept(bot_id, updates)
+        for item in items:
+            item.lane = item.update_id
+        return items
+
+
+CONTROLS: dict[str, Any] = {"confirm-first": Forgetful, "no-lanes": Unordered}
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        vars(bot.core)["Inbox"] = CONTROLS[sys.argv[1]]
+    sys.exit(bot.run.main(settings.load()))

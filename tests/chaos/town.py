@@ -1,0 +1,174 @@
+"""A town to try the bot in: Telegram behind a socket, a crowd that writes, a hand that kills."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from database import Database
+from sandbox.server import make_app
+from sandbox.sockets import open_server
+from sandbox.telegram import Answer, File, Telegram
+from settings import SANDBOX_TOKEN
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+BOT_ID = int(SANDBOX_TOKEN.partition(":")[0])
+
+
+class Crowd(Telegram):
+    """Telegram with more people than the sandbox has: whatever is sent arrives."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.replies: list[tuple[int, str]] = []
+
+    def call(
+        self,
+        token: str,
+        method: str,
+        params: Mapping[str, Any],
+        files: Mapping[str, File] | None = None,
+    ) -> Answer:
+        if method != "sendMessage":
+            return super().call(token, method, params, files)
+        chat = int(params["chat_id"])
+        self.replies.append((chat, str(params["text"])))
+        message = {"message_id": 1, "date": 1, "chat": {"id": chat, "type": "private"}}
+        return Answer(200, {"ok": True, "result": {**message, "text": params["text"]}})
+
+    def write(self, chat: int, number: int) -> None:
+        """Somebody writes a number to the bot."""
+        person = {"id": chat, "is_bot": False, "first_name": f"P{chat}"}
+        home = {"id": chat, "type": "private", "first_name": f"P{chat}"}
+        message = {"message_id": number + 1, "date": int(time.time()), "text": str(number)}
+        self.push(BOT_ID, {"message": {**message, "from": person, "chat": home}})
+
+    def pending(self) -> int:
+        """How many updates are not confirmed."""
+        answer = super().call(SANDBOX_TOKEN, "getWebhookInfo", {})
+        return int(answer.body["result"]["pending_update_count"])
+
+
+class Town:
+    """One run: a Telegram, a database, and a bot that is started and killed at will."""
+
+    def __init__(self, folder: Path, database_url: str, **environ: str) -> None:
+        self.telegram = Crowd()
+        self.journal = folder / "journal"
+        self.log = folder / "bot.log"
+        self._server = open_server(make_app(self.telegram), 0)
+        threading.Thread(target=self._server.serve_forever, args=(0.1,), daemon=True).start()
+        self._bots: list[subprocess.Popen[bytes]] = []
+        self._folder = folder
+        self._environ = {
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(ROOT),
+            "DATABASE_URL": database_url,
+            "TELEGRAM_API_URL": f"http://127.0.0.1:{self._server.port}",
+            "TELEGRAM_BOT_TOKEN": SANDBOX_TOKEN,
+            "PLUGINS_PATH": str(HERE / "plugins"),
+            "CHAOS_JOURNAL": str(self.journal),
+            "METRICS_PORT": str(free_port()),
+            "THROTTLE_RATE": "0",
+            "SEND_RATE": "0",
+            "SEND_RATE_CHAT": "0",
+            "SEND_RATE_GROUP": "0",
+            **environ,
+        }
+
+    def migrate(self) -> None:
+        """Make the tables."""
+        command = [sys.executable, "-m", "bot", "migrate"]
+        subprocess.run(
+            command, cwd=self._folder, env=self._environ, check=True, capture_output=True
+        )
+
+    def start(self, *control: str) -> subprocess.Popen[bytes]:
+        """Start a bot; `control` names a guarantee to switch off."""
+        with self.log.open("ab") as log:
+            bot = subprocess.Popen(
+                [sys.executable, str(HERE / "run_bot.py"), *control],
+                cwd=self._folder,
+                env=self._environ,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        self._bots.append(bot)
+        return bot
+
+    def handled(self) -> int:
+        """How many updates were handled so far, each counted once."""
+        lines = self.journal.read_text().splitlines() if self.journal.exists() else []
+        return len({line.split(" ", 2)[2] for line in lines if line.startswith("end")})
+
+    def wait_for_handled(self, count: int, *, seconds: float = 30.0) -> None:
+        """Wait until so many are handled. Raises AssertionError with the bot's log."""
+        deadline = time.monotonic() + seconds
+        while self.handled() < count:
+            assert self._bots[-1].poll() is None, self.log.read_text()[-4000:]
+            assert time.monotonic() < deadline, self.log.read_text()[-4000:]
+            time.sleep(0.01)
+
+    def complaints(self) -> str:
+        """What the bot logged beside its ordinary lines."""
+        lines = self.log.read_text().splitlines()
+        return "\n".join(line for line in lines if '"level": "info"' not in line)[-6000:]
+
+    def drain(self, database: Database, *, seconds: float = 40.0) -> None:
+        """Wait until nothing waits any more, neither at Telegram nor in the inbox."""
+        deadline, quiet = time.monotonic() + seconds, 0
+        while quiet < 8:
+            assert time.monotonic() < deadline, self.log.read_text()[-4000:]
+            quiet = 0 if self.telegram.pending() or waiting(database) else quiet + 1
+            time.sleep(0.1)
+
+    def close(self) -> None:
+        """Kill what still runs."""
+        for bot in self._bots:
+            with suppress(ProcessLookupError):
+                bot.kill()
+            bot.wait()
+        self._server.shutdown()
+        self._server.server_close()
+
+
+def free_port() -> int:
+    """A port that nobody has at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def waiting(database: Database) -> int:
+    """How many updates are open in the inbox."""
+    sql = "SELECT COUNT(*) FROM inbox WHERE state IN ('queued', 'new', 'replying')"
+    return int(database.execute_sql(sql).fetchone()[0])
+
+
+def kill(bot: subprocess.Popen[bytes]) -> None:
+    """End a process with no chance to do anything."""
+    bot.send_signal(signal.SIGKILL)
+    bot.wait()
+
+
+def shuffled(updates: int, chats: int, seed: int) -> list[tuple[int, int]]:
+    """(chat, number) pairs: in each chat the numbers from 0 on, the chats at random."""
+    dice = random.Random(seed)
+    counts = dict.fromkeys(range(5001, 5001 + chats), 0)
+    order = []
+    for _ in range(updates):
+        chat = dice.choice(sorted(counts))
+        order.append((chat, counts[chat]))
+        counts[chat] += 1
+    return order
