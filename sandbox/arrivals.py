@@ -35,7 +35,7 @@ def _meet(world: World, user: object) -> None:
     names = ("id", "first_name", "last_name", "username", "language_code")
     facts = {name: user[name] for name in names if name in user}
     if isinstance(facts.get("id"), int):
-        world.people[facts["id"]] = Person(**{"first_name": "", "language_code": None, **facts})
+        world.enroll(Person(**{"first_name": "", "language_code": None, **facts}))
 
 
 def _store(world: World, account: Account, message: object) -> None:

@@ -98,12 +98,13 @@ def _reply_target(call: Call) -> tuple[int, bool]:
 def _audience(world: World, room: Room, stored: Stored, *, selective: bool) -> list[int]:
     if room.private or not selective:
         return room.people()
+    people = room.people()
     named = {stored.json.get("reply_to_message", {}).get("from", {}).get("id")}
     text: str = stored.json.get("text") or stored.json.get("caption") or ""
-    lowered = text.lower()
-    for who in world.people.values():
-        if who.username and f"@{who.username}" in lowered:
-            named.add(who.id)
-    entities = stored.json.get("entities") or []
+    entities = stored.json.get("entities") or stored.json.get("caption_entities") or []
     named |= {entity["user"]["id"] for entity in entities if entity["type"] == "text_mention"}
-    return [who for who in room.people() if who in named]
+    for who in people:
+        username = world.people[who].username
+        if username and f"@{username}" in text.lower():
+            named.add(who)
+    return [who for who in people if who in named]

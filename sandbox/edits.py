@@ -12,7 +12,7 @@ NOT_MODIFIED = (
     "message is not modified: specified new message content and reply markup are exactly the same "
     "as a current content and reply markup of the message"
 )
-TEXT = ("text", "entities")
+TEXT = ("text", "entities", "link_preview_options")
 CAPTION = ("caption", "caption_entities")
 MEDIA = ("photo", "document", *CAPTION)
 

@@ -35,6 +35,8 @@ def format_text(
     if len(text) > LONGEST_INPUT // 4 and len(text.encode()) > LONGEST_INPUT:
         raise bad("text is too long")
     text, spans = _parse(text, parse_mode.strip().lower(), stated)
+    if stated and any(s.kind == "text_mention" and s.extra["user"] not in people for s in spans):
+        raise bad("user not found")
     text, spans = clean(text, settle(spans))
     text, spans = trim(text, spans)
     spans = merge(spans, find(text))

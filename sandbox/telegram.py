@@ -132,7 +132,7 @@ class Telegram(Api):
 
     def add_person(self, person: Person) -> None:
         """One more person, in none of the groups."""
-        self._world.people[person.id] = person
+        self._world.enroll(person)
 
     def add_place(self, place: Place) -> None:
         """One more group or channel, with the people of the cast in it."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 from sandbox.answers import Json, bad
 from sandbox.calls import Call
 from sandbox.entities import format_text
+from sandbox.links import find_link
 from sandbox.spans import units
 
 LONGEST_TEXT = 4096
 LONGEST_CAPTION = 1024
+PREVIEW_SWITCHES = ("is_disabled", "prefer_small_media", "prefer_large_media", "show_above_text")
 
 
 def read_text(call: Call) -> Json:
@@ -26,7 +28,7 @@ def read_text(call: Call) -> Json:
         raise bad("text must be non-empty")
     if units(text) > LONGEST_TEXT:
         raise bad("message is too long")
-    return with_entities("text", text, entities)
+    return with_entities("text", text, entities) | _read_preview(call)
 
 
 def read_caption(call: Call, values: Json | None = None) -> Json:
@@ -46,12 +48,27 @@ def read_caption(call: Call, values: Json | None = None) -> Json:
     return with_entities("caption", text, entities) if text else {}
 
 
+def _read_preview(call: Call) -> Json:
+    """How the first link of a text is shown, if the bot says anything about it."""
+    value = call.params.json("link_preview_options", "link preview options")
+    if value is None:
+        value = {"is_disabled": True} if call.params.flag("disable_web_page_preview") else {}
+    if not isinstance(value, dict):
+        raise bad("object expected as link preview options")
+    for name in PREVIEW_SWITCHES:
+        if not isinstance(value.get(name, False), bool):
+            raise bad(f'field "{name}" must be of type Boolean')
+    options = {name: True for name in PREVIEW_SWITCHES if value.get(name)}
+    if value.get("url") and not options.get("is_disabled"):
+        if not find_link(str(value["url"])):
+            raise bad("WEBPAGE_URL_INVALID")
+        options["url"] = value["url"]
+    return {"link_preview_options": options} if options else {}
+
+
 def formatted(call: Call, text: str, mode: str, stated: object) -> tuple[str, list[Json]]:
     """A parsed text with its entities; mentions by id find the people of the sandbox."""
-    users = {who.id: who.user for who in call.world.people.values()} if "tg://user" in text else {}
-    if stated:
-        users = {who.id: who.user for who in call.world.people.values()}
-    return format_text(text, mode, stated, people=users)
+    return format_text(text, mode, stated, people=call.world.users)
 
 
 def with_entities(name: str, text: str, entities: list[Json]) -> Json:

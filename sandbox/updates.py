@@ -88,8 +88,9 @@ class Timing:
 class Queue:
     """Updates of one bot, oldest first, until a getUpdates confirms them or they expire."""
 
-    def __init__(self, timing: Timing, random: Random) -> None:
+    def __init__(self, timing: Timing, random: Random, *, longest: int = LONGEST_QUEUE) -> None:
         self._timing = timing
+        self._longest = longest
         self._changed = threading.Condition()
         self._items: deque[tuple[float, Json]] = deque()
         self._soonest = float("inf")
@@ -121,7 +122,7 @@ class Queue:
         """Queue an update whatever its kind; None when the queue is full."""
         life = next((LIVES[kind] for kind in update if kind in LIVES), DAY)
         with self._changed:
-            if len(self._items) >= LONGEST_QUEUE:
+            if len(self._items) >= self._longest:
                 return None
             numbered = {"update_id": self._next_id, **update}
             self._next_id += 1

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 
+from sandbox.answers import Json
 from sandbox.cast import PEOPLE, PLACES, Person, Place
 from sandbox.feed import Feed
 from sandbox.files import Files
@@ -20,8 +21,14 @@ class World:
     files: Files
     feed: Feed = field(default_factory=Feed)
     people: dict[int, Person] = field(default_factory=lambda: {who.id: who for who in PEOPLE})
+    users: dict[int, Json] = field(default_factory=lambda: {who.id: who.user for who in PEOPLE})
     places: list[Place] = field(default_factory=lambda: list(PLACES))
     residents: tuple[int, ...] = tuple(who.id for who in PEOPLE)
+
+    def enroll(self, person: Person) -> None:
+        """Make somebody known to everybody."""
+        self.people[person.id] = person
+        self.users[person.id] = person.user
 
     def now(self) -> int:
         """The time in whole seconds, as Telegram dates things."""

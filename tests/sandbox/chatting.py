@@ -64,7 +64,7 @@ class Bot:
         description: str = answer.body["description"]
         return description
 
-    def say(self, text: str = "hello", chat_id: int = ALICE, **params: Any) -> Json:
+    def say(self, text: str = "hello", chat_id: int | str = ALICE, **params: Any) -> Json:
         """A message by the bot."""
         message: Json = self.ok("sendMessage", chat_id=chat_id, text=text, **params)
         return message

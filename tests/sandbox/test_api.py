@@ -133,7 +133,7 @@ def test_cut_faults(bot: Bot, telegram: Telegram) -> None:
 
 def test_unknown_fault(telegram: Telegram) -> None:
     """A fault that does not exist is refused with the list of those that do."""
-    with pytest.raises(ValueError, match="use one of 400, .*cut_after"):
+    with pytest.raises(ValueError, match=r"use one of 400, .*cut_after"):
         telegram.fail("earthquake")
 
 

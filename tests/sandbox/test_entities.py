@@ -70,6 +70,7 @@ def test_html(marked: str, text: str, entities: list[Entity]) -> None:
         ('<pre><code class="language-py">x</code></pre>', {"type": "pre", "language": "py"}),
         ('<code class="language-py"><pre>x</pre></code>', {"type": "pre", "language": "py"}),
         ('<code class="language-py">x</code>', {"type": "code"}),
+        ('<b class="x" id>x</b>', {"type": "bold"}),
         ('<tg-emoji emoji-id="5">x</tg-emoji>', {"type": "custom_emoji", "custom_emoji_id": "5"}),
         ("<a href=x.com>l</a>", {"type": "text_link", "url": "http://x.com/"}),
     ],
@@ -291,7 +292,10 @@ def test_stated_entities() -> None:
         ({"offset": 100}, "entity begins after the end of the text at UTF-16 offset 100"),
         (
             {"length": 100},
-            "entity beginning at UTF-16 offset 0 ends after the end of the text at UTF-16 offset 100",
+            (
+                "entity beginning at UTF-16 offset 0 ends after the end of the text "
+                "at UTF-16 offset 100"
+            ),
         ),
         ({"offset": -1}, "receive an entity with incorrect offset -1"),
         ({"length": -1}, "receive an entity with incorrect length -1"),
@@ -311,6 +315,7 @@ def test_stated_entities() -> None:
             {"type": "text_link", "url": "x.com:0"},
             "entity URL 'x.com:0' is invalid: Wrong port number specified in the URL",
         ),
+        ({"type": "text_mention", "user": {"id": 0}}, "user not found"),
         ({"type": "text_mention"}, "can't parse MessageEntity: Can't find field \"user\""),
         (
             {"type": "custom_emoji"},

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from sandbox.telegram import Answer, Telegram
-from sandbox.updates import DAY, LONGEST_QUEUE, Queue, Timing
-from tests.sandbox.chatting import ALICE, BOT, GROUP, START, TOKEN, Bot, Clock, sandbox
+from sandbox.updates import DAY, Queue, Timing
+from tests.sandbox.chatting import ALICE, BOT, GROUP, START, TOKEN, Bot, Clock, Json, sandbox
 
 OTHER = "2:another_token_of_a_bot"
 
@@ -104,6 +104,29 @@ def test_long_poll_is_woken() -> None:
     assert texts(answers[0].body["result"]) == ["hi"]
 
 
+def test_many_threads_at_once() -> None:
+    """Messages that are sent from many threads all arrive, with numbers of their own."""
+    telegram = Telegram()
+
+    def write(person_id: int) -> None:
+        for number in range(50):
+            telegram.send(BOT, person_id, person_id, text=f"{person_id} {number}")
+            telegram.call(TOKEN, "sendMessage", {"chat_id": person_id, "text": "a"})
+
+    threads = [threading.Thread(target=write, args=(who["id"],)) for who in telegram.cast()]
+    for thread in threads:
+        thread.start()
+    bot, received = Bot(telegram), 0
+    while received < 200:
+        updates = bot.ok("getUpdates", offset=bot.offset, timeout=5)
+        bot.offset = updates[-1]["update_id"] + 1
+        received += len(updates)
+    for thread in threads:
+        thread.join()
+    numbers = [m["message_id"] for who in telegram.cast() for m in telegram.history(BOT, who["id"])]
+    assert sorted(numbers) == list(range(1, 401))
+
+
 def test_second_poll_ends_the_first() -> None:
     """Of two long polls the older one is ended with a 409."""
     telegram = Telegram()
@@ -158,11 +181,10 @@ def test_updates_expire(bot: Bot, telegram: Telegram, clock: Clock, kind: str, l
 
 def test_queue_has_an_end() -> None:
     """A queue that is full drops what comes."""
-    queue = Queue(Timing(lambda: START), Random(1))
-    for _ in range(LONGEST_QUEUE):
-        queue.force({"poll": {}})
+    queue = Queue(Timing(lambda: START), Random(1), longest=2)
+    assert queue.put("poll", {}) and queue.put("poll", {})
     assert queue.put("poll", {}) is None
-    assert len(queue) == LONGEST_QUEUE
+    assert len(queue) == 2
 
 
 def test_allowed_updates(bot: Bot, telegram: Telegram) -> None:
@@ -231,7 +253,7 @@ def test_webhook_answers(bot: Bot, telegram: Telegram) -> None:
         ),
     ],
 )
-def test_webhook_errors(bot: Bot, params: dict[str, str], reason: str) -> None:
+def test_webhook_errors(bot: Bot, params: Json, reason: str) -> None:
     """A webhook that Telegram could not use is refused."""
     assert bot.error("setWebhook", **params) == f"Bad Request: {reason}"
 
