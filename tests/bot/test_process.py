@@ -1,0 +1,254 @@
+"""The process: threads, signals, the watchdog, the lease, and an end in time."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+import pytest
+
+import bot.process
+from bot.chores import Chores
+from bot.lease import Lease
+from bot.process import Process, begin_again
+from bot.testing import ChatKit
+from database import Database
+from models import Inbox as Row
+from services import failures
+from tests.bot.test_lease import Clock
+
+PLUGINS = [Path(__file__).parent / "plugins"]
+
+
+@pytest.fixture
+def kit(database: Database) -> Iterator[ChatKit]:
+    """A bot whose lease is free, so that the process takes it itself."""
+    with ChatKit(PLUGINS, database=database) as kit:
+        for seat in kit.core.seats:
+            seat.lease.release()
+            seat.led = False
+        yield kit
+
+
+def make(kit: ChatKit, **options: Any) -> Process:
+    chores = Chores(kit.core, [kit.switches, kit.preferences])
+    return Process(kit.core, **{"chores": chores.step, **options})
+
+
+def run(process: Process, during: Callable[[], None]) -> int:
+    """Run in this thread, as signals demand, with `during` in another one that ends it."""
+
+    def act() -> None:
+        try:
+            during()
+        finally:
+            if not process.stop.is_set():
+                os.kill(os.getpid(), signal.SIGTERM)
+
+    before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
+    threading.Thread(target=act).start()
+    try:
+        return process.run()
+    finally:
+        for number, handler in zip((signal.SIGTERM, signal.SIGINT), before):
+            signal.signal(number, handler)
+
+
+def wait_for(condition: Callable[[], bool], *, seconds: float = 10.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_a_process_polls_answers_and_ends_on_a_signal(kit: ChatKit) -> None:
+    """From the lease to the reply and to a clean end with nothing left open."""
+    process = make(kit)
+
+    def talk() -> None:
+        wait_for(lambda: kit.core.seats[0].led)
+        kit.telegram.send(kit.bot_id, 1002, 1002, text="/ping")
+        wait_for(lambda: kit.bob.texts == ["pong"])
+
+    assert run(process, talk) == 0
+    assert not process.again
+    assert {row.state for row in Row.select()} == {"done"}
+    assert Lease(f"poller:{kit.bot_id}", owner="next", dead=lambda owner: False).step()
+
+
+def test_a_backlog_stays_for_the_next_life(kit: ChatKit) -> None:
+    """At a stop running handlers end; what was not begun is handled by the next life."""
+    process, gate, begun = make(kit), threading.Event(), threading.Event()
+
+    def slow(ctx: Any) -> str:
+        begun.set()
+        gate.wait(10)
+        return "slow pong"
+
+    object.__setattr__(kit.registry.commands["ping"], "func", slow)
+
+    def stop_in_the_middle() -> None:
+        for text in ("/ping", "second", "third"):
+            kit.telegram.send(kit.bot_id, 1002, 1002, text=text)
+        assert begun.wait(10)
+        wait_for(lambda: Row.select().count() == 3)
+        os.kill(os.getpid(), signal.SIGTERM)
+        wait_for(process.stop.is_set)
+        gate.set()
+
+    assert run(process, stop_in_the_middle) == 0
+    assert kit.bob.texts == ["slow pong"]
+    states = sorted(row.state for row in Row.select())
+    assert states == ["done", "new", "new"]
+    kit.core.parts.stop.clear()
+    kit.core.parts.abandon.clear()
+    kit.restart()
+    assert kit.bob.texts == ["slow pong", "? second", "? third"]
+
+
+def test_a_second_signal_ends_at_once(kit: ChatKit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first asks, the second does not wait; the exit code is the shell's."""
+    process, codes = make(kit), list[int]()
+    before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
+    process._on_signals()
+    monkeypatch.setattr(os, "_exit", codes.append)
+    os.kill(os.getpid(), signal.SIGTERM)
+    wait_for(process.stop.is_set)
+    os.kill(os.getpid(), signal.SIGTERM)
+    wait_for(lambda: bool(codes))
+    for number, handler in zip((signal.SIGTERM, signal.SIGINT), before):
+        signal.signal(number, handler)
+    assert codes == [143]
+
+
+def test_a_refused_token_ends_the_process_with_one_sentence(
+    kit: ChatKit, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A 401 is said, and the exit code is not zero."""
+    kit.telegram.fail("401", "getMe")
+    process = make(kit)
+    assert run(process, lambda: wait_for(process.stop.is_set)) == 1
+    assert "TELEGRAM_BOT_TOKEN" in caplog.text
+
+
+def test_silence_ends_the_process(kit: ChatKit, caplog: pytest.LogCaptureFixture) -> None:
+    """Without a good poll for 90 seconds the process gives up its place, with exit code 1."""
+    clock = Clock()
+    process = make(kit, clock=clock)
+    process.watch()
+    seat = kit.core.seats[0]
+    seat.led, seat.poller.last_success = True, clock.now
+    clock.now += 89
+    process.watch()
+    assert not process.stop.is_set()
+    clock.now += 2
+    process.watch()
+    assert process.stop.is_set() and process.code == 1
+    assert "no successful getUpdates for 91 s" in caplog.text
+
+
+def test_a_lost_lease_makes_a_standby(kit: ChatKit, caplog: pytest.LogCaptureFixture) -> None:
+    """Another process took over: this one changes nothing more and begins anew."""
+    process = make(kit)
+
+    def lose() -> None:
+        wait_for(lambda: kit.core.seats[0].led)
+        assert Lease(f"poller:{kit.bot_id}", owner="other", dead=lambda owner: True).step()
+        wait_for(process.stop.is_set)
+
+    assert run(process, lose) == 0
+    assert process.again and "stands by" in caplog.text
+
+
+def test_an_outage_at_the_beat_is_waited_out(
+    kit: ChatKit, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lease and the chores outlive a database that is away, and a bug in one turn."""
+    monkeypatch.setattr(bot.process, "BEAT", 0.01)
+    troubles: list[Exception] = [
+        psycopg2.OperationalError("server closed the connection unexpectedly"),
+        ValueError("a bug"),
+    ]
+    chores: list[float] = []
+
+    def turn(at: float) -> None:
+        chores.append(at)
+        if len(chores) <= 2:
+            raise troubles[len(chores) - 1]
+
+    process = make(kit, chores=turn)
+    lease, real = kit.core.seats[0].lease, kit.core.seats[0].lease.step
+    left = list(troubles)
+
+    def step() -> bool:
+        if left:
+            raise left.pop(0)
+        return real()
+
+    lease.step = step  # type: ignore[method-assign]
+    assert run(process, lambda: wait_for(lambda: len(chores) > 3 and kit.core.seats[0].led)) == 0
+    assert "the lease waits for the database" in caplog.text
+    assert "housekeeping failed" in caplog.text
+
+
+def test_a_restart_keeps_pid_and_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beginning anew replaces the process by the same command."""
+    called: list[Any] = []
+    monkeypatch.setattr(os, "execv", lambda *args: called.append(args))
+    monkeypatch.setattr(sys, "orig_argv", ["python", "-m", "bot", "run"])
+    begin_again()
+    assert called == [(sys.executable, [sys.executable, "-m", "bot", "run"])]
+
+
+def test_the_last_commit_may_be_left_to_the_next_start(
+    kit: ChatKit, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A stop while the database is away still ends; the inbox has everything."""
+    process = make(kit)
+
+    def cut() -> None:
+        wait_for(lambda: kit.core.seats[0].led)
+
+        def flush() -> int:
+            raise psycopg2.OperationalError("away")
+
+        kit.core.ledger.flush = flush  # type: ignore[method-assign]
+
+    assert run(process, cut) == 0
+    assert "left to the next start" in caplog.text
+
+
+def test_the_chores_keep_numbers_menus_and_replays(
+    kit: ChatKit, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Once a second: other processes' changes; every few: gauges; every ten minutes: old ids."""
+    caplog.set_level(logging.INFO)
+    for seat in kit.core.seats:
+        seat.lease.step()
+        kit.core.lead(seat)
+    chores = Chores(kit.core, [kit.switches, kit.preferences])
+    chores.step(0.0)
+    assert kit.calls("setMyCommands") == []
+    kit.bob.send("/boom")
+    chores.step(1.0)
+    menus = len(kit.calls("setMyCommands"))
+    assert menus >= 1
+    failures.replay(1)
+    chores.step(6.0)
+    metrics = kit.core.parts.metrics.registry
+    assert metrics.get_sample_value("bot_inbox_depth") == 1
+    assert metrics.get_sample_value("bot_plugin_state", {"plugin": "trial"}) == 1
+    assert metrics.get_sample_value("bot_active_users", {"period": "day"}) == 0
+    kit.switches.set("trial", False)
+    kit.switches._off = frozenset()
+    chores.step(700.0)
+    assert len(kit.calls("setMyCommands")) > menus
+    assert metrics.get_sample_value("bot_active_users", {"period": "day"}) == 1
