@@ -66,7 +66,7 @@ class _Parser:
             elif here == "&":
                 reader.kept.append(_read_reference(reader))
             else:
-                reader.keep()
+                reader.keep_until("<&")
         if self.open:
             fail(f'Can\'t find end tag corresponding to start tag "{self.open[-1].tag}"')
         spans = [

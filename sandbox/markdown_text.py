@@ -25,8 +25,10 @@ def parse_markdown(text: str) -> tuple[str, list[Span]]:
         elif here in MARKS:
             span = _read_entity(reader)
             spans += [span] if span else []
-        else:
+        elif here == "\\":
             reader.keep()
+        else:
+            reader.keep_until(MARKS + "\\")
     return "".join(reader.kept), spans
 
 

@@ -43,6 +43,10 @@ class Reader:
         self.kept.append(self.text[self.at])
         self.at += 1
 
+    def keep_until(self, characters: str) -> None:
+        """Keep everything up to the next of these characters."""
+        self.kept.extend(self.skip_until(characters))
+
     def skip_while(self, characters: str) -> None:
         """Step over these characters."""
         while not self.done and self.text[self.at] in characters:

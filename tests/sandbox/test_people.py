@@ -13,10 +13,8 @@ from tests.sandbox.chatting import (
     BOB,
     BOT,
     CHANNEL,
-    DAN,
     GROUP,
     PHOTO,
-    VERA,
     Bot,
     Clock,
     Json,
@@ -26,11 +24,6 @@ from tests.sandbox.chatting import (
 BUTTON = inline({"text": "A", "callback_data": "a"})
 TOO_OLD = "Bad Request: query is too old and response timeout expired or query ID is invalid"
 Deed = Callable[[Telegram], Any]
-
-
-def kinds(bot: Bot) -> list[str]:
-    """The kinds of the updates that have come."""
-    return [list(update)[1] for update in bot.updates()]
 
 
 def test_press(bot: Bot, telegram: Telegram) -> None:
@@ -107,115 +100,6 @@ def test_impossible_deeds(bot: Bot, telegram: Telegram, deed: Deed, reason: str)
     bot.say()
     with pytest.raises(Impossible, match=reason):
         deed(telegram)
-
-
-def test_those_who_left_or_blocked_are_out(bot: Bot, telegram: Telegram) -> None:
-    """A person who left a group, blocked the bot, or whose group moved, must mend that first."""
-    telegram.member(BOT, GROUP, BOB, "left")
-    with pytest.raises(Impossible, match="Bob is not a member of Steady team"):
-        telegram.send(BOT, GROUP, BOB, text="a")
-    telegram.block(BOT, ALICE)
-    with pytest.raises(Impossible, match="Alice has blocked the bot"):
-        telegram.send(BOT, ALICE, ALICE, text="a")
-    telegram.migrate(BOT, GROUP)
-    with pytest.raises(Impossible, match="moved to the chat"):
-        telegram.send(BOT, GROUP, ALICE, text="a")
-
-
-@pytest.mark.parametrize(
-    ("text", "seen"),
-    [
-        ("hello", False),
-        ("hello @sandbox_bot", True),
-        ("/help@sandbox_bot", True),
-        ("/help@SANDBOX_bot now", True),
-        ("/help@other_bot", False),
-        ("/help", False),
-        ("well, /help", False),
-    ],
-)
-def test_privacy_mode(bot: Bot, telegram: Telegram, text: str, seen: bool) -> None:
-    """In a group a bot sees only what is meant for it."""
-    telegram.send(BOT, GROUP, BOB, text=text)
-    assert len(bot.updates()) == seen
-
-
-def test_privacy_mode_after_the_bot_spoke(bot: Bot, telegram: Telegram) -> None:
-    """A bare command is for the bot that wrote last; a reply to the bot always is."""
-    message = bot.say(chat_id=GROUP)
-    telegram.send(BOT, GROUP, BOB, text="/first")
-    telegram.send(BOT, GROUP, BOB, text="/second")
-    telegram.send(BOT, GROUP, BOB, text="answer", reply_to=message["message_id"])
-    assert [u["message"]["text"] for u in bot.updates()] == ["/first", "answer"]
-
-
-def test_administrators_see_all(bot: Bot, telegram: Telegram) -> None:
-    """A bot that is an administrator, or in a channel, sees everything; one that left nothing."""
-    telegram.member(BOT, GROUP, BOT, "administrator")
-    telegram.send(BOT, GROUP, BOB, text="hello")
-    telegram.post(BOT, CHANNEL, "news")
-    assert kinds(bot) == ["my_chat_member", "message", "channel_post"]
-    telegram.member(BOT, GROUP, BOT, "left")
-    telegram.send(BOT, GROUP, BOB, text="hello")
-    assert kinds(bot) == ["my_chat_member"]
-
-
-def test_block(bot: Bot, telegram: Telegram) -> None:
-    """Blocking and unblocking are told once each, with the old and the new standing."""
-    telegram.block(BOT, ALICE)
-    telegram.block(BOT, ALICE)
-    telegram.block(BOT, ALICE, False)
-    blocked, back = (update["my_chat_member"] for update in bot.updates())
-    assert blocked["chat"]["id"] == blocked["from"]["id"] == ALICE
-    assert blocked["old_chat_member"]["status"] == "member"
-    assert blocked["new_chat_member"] == {
-        "status": "kicked",
-        "user": bot.telegram.bots()[0],
-        "until_date": 0,
-    }
-    assert back["new_chat_member"]["status"] == "member"
-    assert telegram.chats(BOT, ALICE)[0]["blocked"] is False
-
-
-def test_coming_and_going(bot: Bot, telegram: Telegram) -> None:
-    """Groups note who joins and leaves; chat_member needs rights and asking."""
-    telegram.member(BOT, GROUP, DAN, "left")
-    telegram.member(BOT, GROUP, DAN, "left")
-    telegram.member(BOT, GROUP, DAN, "member")
-    left, joined = (update["message"] for update in bot.updates())
-    assert left["left_chat_member"]["id"] == DAN
-    assert joined["new_chat_members"][0]["id"] == DAN
-    telegram.member(BOT, GROUP, BOT, "administrator")
-    bot.ok("getUpdates", offset=1, allowed_updates=["chat_member"])
-    telegram.member(BOT, GROUP, VERA, "administrator")
-    telegram.member(BOT, CHANNEL, VERA, "restricted")
-    one, two = (update["chat_member"] for update in bot.updates()[-2:])
-    assert one["new_chat_member"]["can_pin_messages"] is True
-    assert two["new_chat_member"]["is_member"] is True
-    assert telegram.feed()[-1]["kind"] == "members"
-
-
-def test_the_bot_comes_and_goes(bot: Bot, telegram: Telegram) -> None:
-    """The bot hears of its own standing, and sees its own arrival."""
-    telegram.member(BOT, GROUP, BOT, "kicked")
-    telegram.member(BOT, GROUP, BOT, "kicked")
-    telegram.member(BOT, GROUP, BOT, "member")
-    assert kinds(bot) == ["my_chat_member", "my_chat_member", "message"]
-    assert telegram.history(BOT, GROUP)[-1]["new_chat_members"][0]["id"] == BOT
-
-
-def test_migration_is_told_in_both_chats(bot: Bot, telegram: Telegram) -> None:
-    """The old group tells where it went, the new one where it came from."""
-    new = telegram.migrate(BOT, GROUP)
-    old, fresh = (update["message"] for update in bot.updates())
-    assert old["migrate_to_chat_id"] == new and old["chat"]["id"] == GROUP
-    assert fresh["migrate_from_chat_id"] == GROUP and fresh["chat"]["id"] == new
-    telegram.send(BOT, new, BOB, text="/hi@sandbox_bot")
-    assert kinds(bot) == ["message"]
-    with pytest.raises(Impossible, match="could move"):
-        telegram.migrate(BOT, GROUP)
-    moved = {chat["chat"]["id"]: chat["moved_to"] for chat in telegram.chats(BOT, BOB)}
-    assert moved[GROUP] == new and moved[new] is None
 
 
 def test_reactions(bot: Bot, telegram: Telegram) -> None:
@@ -295,87 +179,3 @@ def test_push_of_nonsense(bot: Bot, telegram: Telegram) -> None:
     telegram.push(BOT, odd)
     telegram.push(BOT, {"message": {"chat": {"id": None}}})
     assert [set(update) - {"update_id"} for update in bot.updates()] == [set(odd), {"message"}]
-
-
-def test_inline_mode(bot: Bot, telegram: Telegram) -> None:
-    """A person asks, the bot offers articles, the person's choice is sent by way of the bot."""
-    query_id = telegram.inline(BOT, ALICE, "cats")
-    query = bot.updates()[-1]["inline_query"]
-    assert (query["id"], query["query"], query["chat_type"]) == (query_id, "cats", "sender")
-    article = {
-        "type": "article",
-        "id": "1",
-        "title": "Cat",
-        "input_message_content": {"message_text": "<b>meow</b>", "parse_mode": "HTML"},
-    }
-    results = [article, {**article, "id": "2", "reply_markup": BUTTON}]
-    assert bot.ok("answerInlineQuery", inline_query_id=query_id, results=results) is True
-    assert telegram.feed()[-2]["results"] == results
-    plain = telegram.choose(BOT, GROUP, BOB, query_id, "1")
-    assert plain["via_bot"]["id"] == BOT and plain["text"] == "meow"
-    message = telegram.choose(BOT, GROUP, BOB, query_id, "2")
-    telegram.press(BOT, GROUP, ALICE, message["message_id"], "a")
-    _, chosen, _, again, pressed = bot.updates()
-    assert chosen["chosen_inline_result"] == {
-        "result_id": "1",
-        "from": telegram.cast()[1],
-        "query": "cats",
-    }
-    inline_id = again["chosen_inline_result"]["inline_message_id"]
-    assert pressed["callback_query"]["inline_message_id"] == inline_id
-    assert "message" not in pressed["callback_query"]
-    assert bot.ok("editMessageText", inline_message_id=inline_id, text="woof") is True
-    assert telegram.history(BOT, GROUP)[-1]["text"] == "woof"
-    telegram.member(BOT, GROUP, BOT, "administrator")
-    bot.ok("deleteMessage", chat_id=GROUP, message_id=message["message_id"])
-    assert bot.error("editMessageText", inline_message_id=inline_id, text="x") == (
-        "Bad Request: message to edit not found"
-    )
-
-
-@pytest.mark.parametrize(
-    ("results", "description"),
-    [
-        ("5", "expected an Array of inline query results"),
-        ([{}] * 51, "RESULTS_TOO_MUCH"),
-        ([5], "can't parse inline query result: InlineQueryResult must be an Object"),
-        ([{"id": "1"}], "can't parse inline query result: Can't find field \"type\""),
-        (
-            [{"id": "1", "type": "gif"}],
-            "the sandbox does not simulate inline query results of type gif",
-        ),
-        (
-            [{"id": "1", "type": "article", "input_message_content": {"message_text": "a"}}],
-            "can't parse inline query result: Can't find field \"title\"",
-        ),
-        (
-            [{"id": "1", "type": "article", "title": "a", "input_message_content": {}}],
-            "message text is empty",
-        ),
-        (
-            [
-                {
-                    "id": "1",
-                    "type": "article",
-                    "title": "a",
-                    "input_message_content": {"message_text": "a"},
-                }
-            ]
-            * 2,
-            "RESULT_ID_DUPLICATE",
-        ),
-        ([], TOO_OLD.removeprefix("Bad Request: ")),
-    ],
-)
-def test_inline_errors(bot: Bot, results: Any, description: str) -> None:
-    """Results that cannot be shown, or a query that is too old, are refused."""
-    text = bot.error("answerInlineQuery", inline_query_id="1", results=results)
-    assert text == f"Bad Request: {description}"
-
-
-def test_old_queries_are_forgotten(bot: Bot, telegram: Telegram) -> None:
-    """Of very many queries the oldest are dropped."""
-    first = telegram.inline(BOT, ALICE, "0")
-    for number in range(10_000):
-        telegram.inline(BOT, ALICE, str(number))
-    assert bot.error("answerInlineQuery", inline_query_id=first, results=[]) == TOO_OLD
