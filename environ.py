@@ -73,7 +73,7 @@ def read_dotenv(path: Path) -> dict[str, str]:
     if not path.exists():
         return {}
     values = {}
-    for binding in parse_stream(io.StringIO(_read_text(path, str(path)))):
+    for binding in parse_stream(io.StringIO(_read_text(path, path.name))):
         if binding.error or (binding.key and binding.value is None):
             line = binding.original.line
             raise SettingsError(f"Line {line} of {path} cannot be read: write it as NAME=value.")

@@ -79,8 +79,9 @@ def check_port(name: str, port: int, *, host: str) -> None:
 
 def child_environ(settings: Settings) -> dict[str, str]:
     """The environment of the processes: the same Python, and the terminal's log format."""
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
-    return {**os.environ, "PATH": path, "LOG_FORMAT": settings.log_format}
+    environ = {name: value for name, value in os.environ.items() if name != "LOG_FORMAT_FILE"}
+    folders = [str(Path(sys.executable).parent), environ.get("PATH", os.defpath)]
+    return {**environ, "PATH": os.pathsep.join(folders), "LOG_FORMAT": settings.log_format}
 
 
 def run_child(command: Sequence[str], environ: Mapping[str, str]) -> int:

@@ -93,11 +93,15 @@ def test_a_stop_by_hand_is_no_failure(settings: Settings, code: int, expected: i
     assert start.up(settings, call=Calls(0, code)) == expected
 
 
-def test_children_use_our_python_and_log_form(settings: Settings) -> None:
+def test_children_use_our_python_and_log_form(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The Procfile's `python` is the running one; the log form is settled where the terminal is."""
+    monkeypatch.setenv("LOG_FORMAT_FILE", "/run/secrets/log_format")
     calls = Calls(0, 0)
     start.up(settings, call=calls)
     environ = calls.environs[1]
+    assert "LOG_FORMAT_FILE" not in environ
     assert environ["PATH"].split(os.pathsep)[0] == str(Path(sys.executable).parent)
     assert environ["LOG_FORMAT"] == "console"
 
