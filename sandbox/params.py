@@ -61,7 +61,7 @@ def as_integer(value: Any, default: int = 0) -> int:
     """The whole number in a string or a JSON number."""
     try:
         return int(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return default
 
 

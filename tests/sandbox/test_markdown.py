@@ -21,6 +21,7 @@ from tests.sandbox.reading import USER, Entity, extras, read, refusal
         ),
         (r"\*a\_ ** [](no)!", "*a_  (no)!", []),
         ("[l](x.com", "l", [("text_link", 0, 1)]),
+        (r"a\b", r"a\b", []),
     ],
 )
 def test_markdown(marked: str, text: str, entities: list[Entity]) -> None:
