@@ -150,12 +150,16 @@ def _forget(name: str) -> None:
 def _failure(name: str, path: Path, error: BaseException) -> Failure:
     """What is wrong, with the last line of the plugin's own files that led to it."""
     steps = traceback.extract_tb(error.__traceback__)
-    own = [step.lineno for step in steps if Path(step.filename).is_relative_to(path.parent)]
-    known = getattr(error, "lineno" if isinstance(error, SyntaxError) else "line", None)
-    line = known or (own or [None])[-1]
+    places = [(Path(step.filename), step.lineno) for step in steps]
+    own = [place for place in places if place[0].is_relative_to(path.parent)]
+    if isinstance(error, SyntaxError) and error.filename:
+        own.append((Path(error.filename), error.lineno))
+    if line := getattr(error, "line", None):
+        own.append((path, line))
+    file, line = own[-1] if own else (path, None)
     said = str(error) or "no message"
     reason = said if isinstance(error, DeclarationError) else f"{type(error).__name__}: {said}"
-    where = f"{path}:{line}" if line else str(path)
+    where = f"{file}:{line}" if line else str(file)
     return Failure(name, path, f"{where}: {reason}", "".join(traceback.format_exception(error)))
 
 

@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeAlias
 
 from bot.client import Ambiguous, ApiTelegramException
 from bot.i18n import Catalogues
-from bot.registry import COMMANDS, Registry
+from bot.registry import Registry
 from bot.rules import HELP_SIZE
 from database import current, db
 from models import Bot, PluginSwitch, Role, Status, User
@@ -93,7 +93,7 @@ class Menu:
         gettext = self._catalogues.translator(language).gettext
         return [
             {"command": command.name, "description": gettext(command.help)[:HELP_SIZE]}
-            for command in self._registry.menu(role, chat_id)[:COMMANDS]
+            for command in self._registry.menu(role, chat_id)
         ]
 
     def _tell(self, caller: Caller, menus: Menus, told: Mapping[str, str]) -> int:

@@ -43,7 +43,7 @@ def _button(plugin: str, label: str, data: str) -> dict[str, str]:
 
 def place(ctx: Context) -> dict[str, Any]:
     """Where an answer goes: the chat, the topic, the business account. Raises RuntimeError."""
-    message = ctx.message
+    message = ctx.message or ctx.event
     where: dict[str, Any] = {"chat_id": ctx.chat_id}
     if getattr(message, "is_topic_message", None):
         where["message_thread_id"] = getattr(message, "message_thread_id", None)

@@ -10,7 +10,7 @@ from typing import Any
 
 from bot.plugin import Command, Handler, Plugin
 from bot.rules import DeclarationError
-from models import Role, User
+from models import TABLES, Role, User
 
 COMMANDS = 100
 """How many commands Telegram's menu holds."""
@@ -93,6 +93,7 @@ class Registry:
                     f"The command {name!r} is declared twice, by {other.plugin}.{other.name}() and"
                     f" {handler.plugin}.{handler.name}(): rename one of them."
                 )
+        self._check_tables(plugin)
         total = sum(len(each.commands) for each in self.plugins.values()) + len(plugin.commands)
         if total > COMMANDS:
             raise DeclarationError(
@@ -100,3 +101,15 @@ class Registry:
                 f" {COMMANDS}: make some of them aliases, or buttons."
             )
         return found
+
+    def _check_tables(self, plugin: Plugin) -> None:
+        owners = {model._meta.table_name: "the core" for model in TABLES}
+        for other in (*self.plugins.values(), plugin):
+            for model in other.models:
+                table = model._meta.table_name
+                if owner := owners.get(table):
+                    raise DeclarationError(
+                        f"The table {table!r} of {other.name}.{model.__name__} is {owner}'s"
+                        " already: rename the class."
+                    )
+                owners[table] = other.name

@@ -120,6 +120,14 @@ def test_a_broken_plugin_says_what_and_where(tmp_path: Path, text: str, reason: 
     assert "steadygram_plugins.bad" not in sys.modules
 
 
+def test_a_mistake_in_a_part_of_a_package_names_that_file(tmp_path: Path) -> None:
+    """Whether it cannot be read or cannot be run."""
+    package = "from bot import Plugin\nfrom . import part\nplugin = Plugin(__name__)\n"
+    for text in ("def (:", "\n1 / 0"):
+        write(tmp_path, bad____init__=package, bad__part=text)
+        assert f"{tmp_path}/bad/part.py:1: " in only_failure(tmp_path)
+
+
 def test_the_rest_runs_without_the_broken_one(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -164,7 +172,7 @@ def save(ctx): ...
 @plugin.command("ask")
 def ask(ctx):
     """Ask."""
-    ctx.ask("What?", then={then})
+    ctx.ask("What?", timeout=60, then={then})
 '''
 
 

@@ -240,6 +240,21 @@ def test_two_plugins_cannot_have_one_name(plugin: Plugin) -> None:
         registry.add(Plugin("notes"))
 
 
+def test_two_plugins_cannot_have_one_table() -> None:
+    """Nor can a plugin and the core: the class is to be renamed."""
+    registry = Registry()
+    names = [("plugin", "Switches"), ("a_b", "C"), ("a", "B_C"), ("a", "B_D")]
+    plugins = [Plugin(name) for name, _ in names]
+    for plugin, (_, model) in zip(plugins, names):
+        type(model, (plugin.Model,), {"__module__": __name__})
+    with pytest.raises(DeclarationError, match=r"'plugin_switches' of plugin.Switches is the core"):
+        registry.add(plugins[0])
+    registry.add(plugins[1])
+    with pytest.raises(DeclarationError, match=r"'a_b_c' of a.B_C is a_b's already: rename"):
+        registry.add(plugins[2])
+    registry.add(plugins[3])
+
+
 def test_the_menu_holds_a_hundred_commands() -> None:
     """The plugin that brings the 101st is refused; aliases do not count."""
     registry = Registry()
