@@ -1,58 +1,45 @@
-"""Which bots use the sandbox, and which of them were heard lately."""
+"""Which bots use the sandbox over HTTP, and which of them were heard lately."""
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
-FIRST_BOT = 1_000_000_001
-FIRST = {"id": FIRST_BOT, "is_bot": True, "first_name": "Sandbox bot", "username": "sandbox_bot"}
+from sandbox.account import SANDBOX_BOT
+from sandbox.telegram import Telegram
+
 ONLINE_SECONDS = 60
+FIRST = {
+    "id": SANDBOX_BOT,
+    "is_bot": True,
+    "first_name": "Sandbox bot",
+    "username": "sandbox_bot",
+}
 
 
 class Roster:
-    """The bots that made a call over HTTP, in the order of their first one."""
+    """The bots that made a call, in the order of their first one."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, telegram: Telegram, clock: Callable[[], float] = time.monotonic) -> None:
+        self._telegram = telegram
         self._clock = clock
-        self._lock = threading.Lock()
-        self._users: dict[int, dict[str, Any]] = {}
-        self._heard: dict[int, float] = {}
-        self._tokens: set[str] = set()
+        self._heard: dict[str, float] = {}
 
-    def hear(self, token: str, method: str, answer: Mapping[str, Any]) -> None:
-        """Note a call; the answer to a getMe tells the bot's name."""
-        number = token.partition(":")[0]
-        if answer.get("error_code") in (401, 421) or not number.isdecimal():
-            return
-        bot_id = int(number)
-        with self._lock:
-            self._tokens.add(token)
-            self._heard[bot_id] = self._clock()
-            if method.lower() == "getme" and answer.get("ok"):
-                self._users[bot_id] = dict(answer["result"])
-            else:
-                self._users.setdefault(bot_id, _unnamed(bot_id))
+    def hear(self, token: str) -> None:
+        """Note a call with a token that Telegram let in."""
+        self._heard[token] = self._clock()
 
     def knows(self, token: str) -> bool:
         """Whether a bot has made a call with this token."""
-        return token in self._tokens
+        return token in self._heard
 
     def bots(self) -> list[dict[str, Any]]:
         """Every bot as a User with `online`; before the first call, the one that is to come."""
-        with self._lock:
-            now = self._clock()
-            bots = [
-                {**user, "online": now - self._heard[bot_id] < ONLINE_SECONDS}
-                for bot_id, user in self._users.items()
-            ]
+        users = {user["id"]: user for user in self._telegram.bots()}
+        now = self._clock()
+        bots = [
+            {**users[int(token.partition(":")[0])], "online": now - heard < ONLINE_SECONDS}
+            for token, heard in list(self._heard.items())
+        ]
         return bots or [{**FIRST, "online": False}]
-
-
-def _unnamed(bot_id: int) -> dict[str, Any]:
-    if bot_id == FIRST_BOT:
-        return dict(FIRST)
-    username = f"bot{bot_id}_bot"
-    return {"id": bot_id, "is_bot": True, "first_name": f"Bot {bot_id}", "username": username}

@@ -6,9 +6,8 @@ import json
 import logging
 import signal
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from queue import SimpleQueue
-from threading import Thread
+from contextlib import contextmanager, suppress
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from werkzeug.exceptions import HTTPException
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 LOOPBACK = "127.0.0.1"
+POLL_SECONDS = 0.1
 
 log = logging.getLogger(__name__)
 
@@ -119,7 +119,8 @@ class BotApi:
             answer = self._telegram.call(token, method, params, files)
         except ConnectionCut as cut:
             raise Cut("a fault cut the connection") from cut
-        self._roster.hear(token, method, answer.body)
+        if answer.status != HTTPStatus.UNAUTHORIZED:
+            self._roster.hear(token)
         return answer_json(answer.status, answer.body, answer.headers)
 
     def _download(self, rest: str) -> Response:
@@ -135,24 +136,25 @@ class BotApi:
 def make_app(telegram: Telegram, *, hosts: Iterable[str] = ()) -> WSGIApplication:
     """The whole sandbox as one WSGI application; `hosts` are more names the page may have."""
     guard = Guard(hosts)
-    roster = Roster()
+    roster = Roster(telegram)
     api = BotApi(telegram, guard, roster)
     page = make_page(telegram, guard, roster)
 
     def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if environ["PATH_INFO"].startswith(("/bot", "/file/bot")):
-            return api.respond(ApiRequest(environ))(environ, start_response)
+            with ApiRequest(environ) as request:  # closes the uploaded files
+                response = api.respond(request)
+            return response(environ, start_response)
         return page(environ, start_response)
 
     return app
 
 
 @contextmanager
-def _stop_signals(stop: SimpleQueue[int]) -> Iterator[None]:
-    """Put SIGTERM and SIGINT into `stop` while the block runs."""
+def _stopped_by_signals() -> Iterator[None]:
+    """Let SIGTERM and SIGINT both raise KeyboardInterrupt while the block runs."""
     numbers = (signal.SIGTERM, signal.SIGINT)
-    # A queue of this kind may be put into from a signal handler at any time; an Event may not.
-    before = [signal.signal(number, lambda number, _: stop.put(number)) for number in numbers]
+    before = [signal.signal(number, signal.default_int_handler) for number in numbers]
     try:
         yield
     finally:
@@ -165,10 +167,7 @@ def serve(port: int, *, host: str = LOOPBACK) -> None:
 
     Raises OSError when the port is taken.
     """
-    stop: SimpleQueue[int] = SimpleQueue()
     server = open_server(make_app(Telegram(), hosts=[host]), port, host=host)
-    with _stop_signals(stop):
-        Thread(target=server.serve_forever, args=(0.1,), daemon=True).start()
-        log.info("sandbox: http://%s:%s", "localhost" if host == LOOPBACK else host, server.port)
-        stop.get()
-    server.shutdown()
+    log.info("sandbox: http://%s:%s", "localhost" if host == LOOPBACK else host, server.port)
+    with _stopped_by_signals(), suppress(KeyboardInterrupt):
+        server.serve_forever(POLL_SECONDS)

@@ -152,7 +152,7 @@ function answered(happening) {
 }
 
 function called(happening) {
-  addCall(happening);
+  addCall({ date: Date.now() / 1000, ...happening });
   if (state.faults.length) later(refreshFaults);
 }
 

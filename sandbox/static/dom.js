@@ -88,9 +88,12 @@ export function size(bytes) {
   return `${(bytes / 1024 / 1024).toFixed(1)} MB`;
 }
 
+// A number that spreads the cast over the colours: no two people are alike.
+const MIXED = 109;
+
 /** One of the six colours of names and pictures. */
 export function hue(id) {
-  return Math.abs(id + 1) % 6;
+  return (Math.abs(id) % MIXED) % 6;
 }
 
 /** A round picture with the first letter of a name, in a colour that belongs to the id. */

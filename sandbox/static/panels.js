@@ -46,7 +46,8 @@ export function json(value) {
 }
 
 function when(call) {
-  return call.date ? new Date(call.date * 1000).toLocaleTimeString([], { hourCycle: "h23" }) : "";
+  const seconds = call.date ?? call.answer.result?.edit_date ?? call.answer.result?.date;
+  return seconds ? new Date(seconds * 1000).toLocaleTimeString([], { hourCycle: "h23" }) : "";
 }
 
 function took(call) {
