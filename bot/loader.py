@@ -179,8 +179,8 @@ def check(settings: Settings, *, out: TextIO | None = None) -> int:
         if not folder.is_dir()
     ]
     warnings = [warning for name in registry.paths for warning in _warnings(registry, name)]
-    count = len(registry.paths)
-    lines = [*errors, *(f"warning: {each}" for each in warnings), f"{count} plugins are fine."]
+    fine = f"Plugins that are fine: {len(registry.paths)}."
+    lines = [*errors, *(f"warning: {each}" for each in warnings), fine]
     print("\n".join(lines), file=out)
     return 1 if errors else 0
 

@@ -48,6 +48,9 @@ KINDS = (
 
 CHAT_TYPES = ("private", "group", "supergroup", "channel")
 
+RESERVED = "core"
+"""Whose migrations and catalogues are not a plugin's."""
+
 DATA_SIZE = 64
 """Bytes that Telegram lets a button carry."""
 HELP_SIZE = 256
@@ -78,6 +81,8 @@ def plugin_name(name: str) -> str:
             f"{name!r} cannot be a plugin's name: name the file with 1 to 32 of a-z, 0-9 and _,"
             " a letter first."
         )
+    if name == RESERVED:
+        raise DeclarationError(f"{name!r} is what the bot calls itself: rename the file.")
     return name
 
 

@@ -240,7 +240,7 @@ def run_check(*folders: Path) -> tuple[int, list[str]]:
 
 def test_check_is_content_with_the_built_ins() -> None:
     """No word but the last."""
-    assert run_check(Path("plugins")) == (0, ["7 plugins are fine."])
+    assert run_check(Path("plugins")) == (0, ["Plugins that are fine: 7."])
 
 
 def test_check_tells_every_problem(tmp_path: Path) -> None:
@@ -256,7 +256,7 @@ def test_check_tells_every_problem(tmp_path: Path) -> None:
     assert lines[2].startswith(f"warning: {ping}:1: 2 texts have no translation, such as 'Tell ")
     assert lines[2].endswith("alive.': put them into locales/ru/ping.po.")
     assert lines[3].startswith(f"warning: {two}: no docstring: begin the file with one")
-    assert lines[4:] == ["2 plugins are fine."]
+    assert lines[4:] == ["Plugins that are fine: 2."]
 
 
 def test_warnings_alone_are_no_failure(tmp_path: Path) -> None:
@@ -272,7 +272,7 @@ def test_check_needs_neither_telebot_nor_a_database() -> None:
         "sys.exit('telebot' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True)
-    assert (done.returncode, done.stdout) == (0, b"7 plugins are fine.\n")
+    assert (done.returncode, done.stdout) == (0, b"Plugins that are fine: 7.\n")
 
 
 def listed(settings: Settings) -> dict[str, list[str]]:

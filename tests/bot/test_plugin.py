@@ -150,6 +150,7 @@ MISTAKES: list[tuple[Callable[[Plugin], Any], str]] = [
     (lambda p: p.setting("a", 1, "Help.", [1, "2"]), "of the default's type"),
     (lambda p: p.setting("a", 1, "Help.", [2, 3]), "none of its choices: add it"),
     (lambda p: [p.setting("a", 1, "H."), p.setting("a", 2, "H.")], "'a' is declared twice"),
+    (lambda p: Plugin("core"), "'core' is what the bot calls itself: rename the file"),
     (lambda p: Plugin("My-Plugin"), "'My-Plugin' cannot be a plugin's name: name the file"),
 ]
 
