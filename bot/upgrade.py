@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import sys
 
+import peewee
+import psycopg2
+
 from bot.loader import load, sources
-from database import bind, is_outage, open_database
+from database import bind, open_database
 from services import migrations
 from settings import Settings
 
@@ -23,11 +26,9 @@ def migrate(settings: Settings, *, undo: str | None = None) -> int:
     except migrations.MigrationError as error:
         print(error, file=sys.stderr)
         return 1
-    except Exception as error:
-        if not is_outage(error):
-            raise
+    except (OSError, peewee.DatabaseError, psycopg2.Error) as error:
         reason = str(error).partition("\n")[0]
-        print(f"The database of DATABASE_URL does not answer: {reason}.", file=sys.stderr)
+        print(f"The database of DATABASE_URL cannot be used: {reason}.", file=sys.stderr)
         return 1
     finally:
         database.close_all()

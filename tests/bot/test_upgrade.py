@@ -68,14 +68,21 @@ def test_nothing_to_undo_is_said(settings: Settings, capsys: pytest.CaptureFixtu
 
 
 @pytest.mark.parametrize(
-    "url", ["postgresql://127.0.0.1:1/none", "sqlite:////dev/null/steadygram.db"]
+    "url",
+    [
+        "postgresql://127.0.0.1:1/none",
+        "sqlite:///{folder}/text/steadygram.db",
+        "sqlite:///{folder}/text",
+    ],
 )
-def test_a_database_that_does_not_answer_is_one_sentence(
-    settings: Settings, capsys: pytest.CaptureFixture[str], url: str
+def test_a_database_that_cannot_be_used_is_one_sentence(
+    settings: Settings, capsys: pytest.CaptureFixture[str], tmp_path: Path, url: str
 ) -> None:
-    """No traceback for a database that is away."""
+    """No traceback for a database that is away, or that is no database."""
+    (tmp_path / "text").write_text("no database " * 100)
+    url = url.format(folder=tmp_path)
     away = dataclasses.replace(settings, database_url=Secret(url))
     assert migrate(away) == 1
     said = capsys.readouterr().err
-    assert said.startswith("The database of DATABASE_URL does not answer: ")
+    assert said.startswith("The database of DATABASE_URL cannot be used: ")
     assert said.count("\n") == 1
