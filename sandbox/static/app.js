@@ -166,8 +166,7 @@ const HANDLERS = {
   message: heard,
   edit: changed,
   delete: deleted,
-  reaction: changed,
-  poll: changed,
+  reaction: reacted,
   call: called,
   answer: answered,
   action: setTyping,
@@ -185,6 +184,13 @@ function later(deed) {
     waiting.delete(deed);
     deed().catch(() => setConnection("off"));
   }, 40);
+}
+
+function reacted(happening) {
+  const message = isOpen(happening) && state.messages.get(happening.message_id);
+  if (!message) return;
+  const reactions = { ...message.reactions, [happening.actor]: happening.reaction };
+  putMessage({ ...message, reactions });
 }
 
 function setConnection(word) {

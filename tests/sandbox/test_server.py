@@ -101,6 +101,13 @@ def test_a_long_text_fits_into_a_multipart_field(port: int) -> None:
     assert answer["description"] == "Bad Request: text is too long"
 
 
+def test_too_many_parts_are_refused(client: Client) -> None:
+    """A form of a thousand parts is none that a bot sends."""
+    data = {f"field{number}": "x" for number in range(1001)}
+    response = client.post(SEND, data=data, content_type="multipart/form-data")
+    assert response.json is not None and response.json["error_code"] == 413
+
+
 @pytest.mark.parametrize("body", [b"{", b"[1]", b"\xff"])
 def test_json_that_is_no_object_is_refused(client: Client, body: bytes) -> None:
     """A body that cannot be read is a 400 with a description."""
