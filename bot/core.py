@@ -15,7 +15,7 @@ from bot import middleware
 from bot.client import Client
 from bot.context import Runtime
 from bot.conversations import Conversations
-from bot.dispatch import Desk, Dispatch
+from bot.dispatch import Dispatch
 from bot.i18n import Catalogues
 from bot.inbox import Inbox, kind_of
 from bot.lanes import Lanes
@@ -27,6 +27,7 @@ from bot.metrics import Metrics
 from bot.polling import Poller
 from bot.registry import Registry
 from bot.throttle import Throttle
+from bot.turns import Desk, Turns
 from bot.wire import Wire
 from database import db, now
 from models import Bot
@@ -96,18 +97,22 @@ class Core:
         )
         self.desks: dict[int, Desk] = {}
         self.dispatch = Dispatch(
-            self.desks,
             registry,
+            self.ledger,
+            self.conversations,
+            self.inbox.people,
+            called=parts.metrics.command,
+        )
+        self.turns = Turns(
+            self.desks,
             self.inbox,
             self.ledger,
             self.conversations,
-            switched_on=parts.switches.on,
-            called=parts.metrics.command,
+            through=self._chain(),
             migrate=self._migrate,
             stop=parts.stop,
             lost=parts.lost,
         )
-        self.dispatch.middleware = self._chain()
         self.seats = [self._seat(token) for token in settings.bots]
 
     def step(self, timeout: int = 0) -> int:
@@ -147,7 +152,7 @@ class Core:
                 log.warning("owner %s could not be told: %s", owner, type(error).__name__)
 
     def _run(self, item: Any) -> bool:
-        return self.dispatch.run(item)
+        return self.turns.run(item)
 
     def _chain(self) -> Callable[[middleware.Turn], None]:
         settings = self.parts.settings
@@ -189,7 +194,7 @@ class Core:
             clock=parts.clock,
         )
         self.dispatch.bind(client.telebot)
-        self.desks[bot_id] = Desk(client, runtime, client.telebot, lease.valid)
+        self.desks[bot_id] = Desk(client, runtime, lease)
         poller = Poller(
             client,
             self.inbox,

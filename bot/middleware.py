@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from bot.client import Stopping
+from bot.client import Client, Stopping
 from bot.context import Context
 from bot.inbox import Item
 from bot.lease import Fenced
@@ -39,6 +39,7 @@ class Turn:
 
     item: Item
     ctx: Context
+    client: Client
     handler: Handler | None = None
     outcome: str = "ignored"
     events: list[tuple[str, int | None, dict[str, Any]]] = field(default_factory=list)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-import time
+from time import sleep
 
 import redis
 
@@ -90,7 +90,7 @@ def refuse_pending(database: Database, registry: Registry) -> None:
             if not is_outage(error):
                 raise
             log.warning("waiting for the database: %s", error)
-            time.sleep(1.0)
+            sleep(1.0)
     if names:
         raise SettingsError(
             f"{len(names)} migrations are pending ({', '.join(names[:3])}):"

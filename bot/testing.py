@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+import threading
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
@@ -71,6 +72,21 @@ class MemoryWire:
 def _sent(file: File) -> SentFile:
     data = file.data if isinstance(file.data, bytes) else file.data.read()
     return SentFile(file.name, data, file.mime)
+
+
+class Patience:
+    """A timer for Telegram's long polls that passes at once instead of being waited for."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def timer(self) -> float:
+        """The seconds that were waited so far."""
+        return self.now
+
+    def wait(self, _condition: threading.Condition, seconds: float | None = None) -> None:
+        """Let the time pass."""
+        self.now += seconds or 1.0
 
 
 class View:
@@ -164,8 +180,8 @@ class ChatKit:
     """A bot and its Telegram, for one test. Use it as a context manager.
 
     `plugins` are folders, by default the project's own; `database` one that is open and has the
-    core's tables, by default a new one in a temporary folder; other keywords are settings by
-    their environment names, for instance THROTTLE_RATE="1".
+    core's tables, by default a new one in a temporary folder; `telegram` one of your own; other
+    keywords are settings by their environment names, for instance THROTTLE_RATE="1".
     """
 
     def __init__(
@@ -173,12 +189,16 @@ class ChatKit:
         plugins: Sequence[Path] | None = None,
         *,
         database: Database | None = None,
+        telegram: Telegram | None = None,
         **environ: str,
     ) -> None:
         self._closing = ExitStack()
         self.folder = Path(self._closing.enter_context(tempfile.TemporaryDirectory()))
         self.moved = timedelta()
-        self.telegram = Telegram(clock=lambda: _unix(self.clock()))
+        patience = Patience()
+        self.telegram = telegram or Telegram(
+            clock=lambda: _unix(self.clock()), timer=patience.timer, wait=patience.wait
+        )
         environ = {"THROTTLE_RATE": "0", "SEND_RATE": "0", "SEND_RATE_CHAT": "0"} | environ
         self.settings = configuration.load({"SEND_RATE_GROUP": "0"} | environ, folder=self.folder)
         self.bot_id = int(self.settings.bots[0].reveal().partition(":")[0])

@@ -9,8 +9,8 @@ from typing import Any
 import psycopg2
 import pytest
 
-from bot.dispatch import KILLS
 from bot.testing import ChatKit
+from bot.turns import KILLS
 from database import Database
 from models import (
     AnalyticsEvent,

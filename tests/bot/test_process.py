@@ -22,6 +22,7 @@ from bot.process import Process, begin_again
 from bot.testing import ChatKit
 from database import Database
 from models import Inbox as Row
+from sandbox.telegram import Telegram
 from services import failures
 from tests.bot.test_lease import Clock
 
@@ -31,7 +32,7 @@ PLUGINS = [Path(__file__).parent / "plugins"]
 @pytest.fixture
 def kit(database: Database) -> Iterator[ChatKit]:
     """A bot whose lease is free, so that the process takes it itself."""
-    with ChatKit(PLUGINS, database=database) as kit:
+    with ChatKit(PLUGINS, database=database, telegram=Telegram()) as kit:
         for seat in kit.core.seats:
             seat.lease.release()
             seat.led = False

@@ -76,7 +76,7 @@ def test_three_kills_lose_double_and_reorder_nothing(town: Town, database: Datab
 
 def test_control_confirming_first_loses_updates(town: Town, database: Database) -> None:
     """The harness sees losses: a bot that tells Telegram before it commits loses some."""
-    account = run(town, database, updates=400, chats=20, kills=2, control="confirm-first")
+    account = run(town, database, updates=400, chats=20, kills=1, control="confirm-first")
     assert account.lost > 0
 
 

@@ -1,0 +1,167 @@
+"""Turns: an update from its raw form to its ledger entry, through outages and crashes."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from telebot import types
+
+from bot.client import Client, Stopping
+from bot.context import Context, Runtime
+from bot.conversations import Conversations
+from bot.dispatch import entry_of, send_replies
+from bot.inbox import Inbox, Item
+from bot.lease import Fenced, Lease
+from bot.ledger import Entry, Ledger, Settled
+from bot.middleware import Step, Turn, describe
+from database import db, is_outage
+
+log = logging.getLogger(__name__)
+
+KILLS = 3
+"""How often an update may take the process down before it is set aside."""
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What a turn needs of its bot."""
+
+    client: Client
+    runtime: Runtime
+    lease: Lease
+
+
+class Turns:
+    """Runs updates one at a time for each caller; `run` is what a lane calls."""
+
+    def __init__(
+        self,
+        desks: Mapping[int, Desk],
+        inbox: Inbox,
+        ledger: Ledger,
+        conversations: Conversations,
+        *,
+        through: Step,
+        migrate: Callable[[int, int, int], None],
+        stop: threading.Event,
+        lost: Callable[[], None],
+    ) -> None:
+        self.desks = desks
+        self.inbox = inbox
+        self.ledger = ledger
+        self.conversations = conversations
+        self._through = through
+        self._migrate = migrate
+        self._stop = stop
+        self._lost = lost
+        self._alone = threading.Lock()
+
+    def run(self, item: Item) -> bool:
+        """Handle one update and put it into the ledger; False when the process stops first.
+
+        While the lease or the database is away, the update waits here: it is not the plugin's
+        fault, and nothing is lost.
+        """
+        while not self._stop.is_set():
+            if not self.desks[item.bot_id].lease.valid() or not self.ledger.admit(0.5):
+                self._stop.wait(0.05)
+                continue
+            try:
+                self.ledger.add(self._handle(item))
+                return True
+            except Fenced:
+                self.ledger.dismiss()
+                self._lost()
+                return False
+            except Settled:
+                self.ledger.dismiss()
+                if not self.inbox.reload(item):
+                    return True
+            except Exception as error:
+                self.ledger.dismiss()
+                if not isinstance(error, Stopping) and not is_outage(error):
+                    raise
+                log.info("update %s waits: %s", item.update_id, type(error).__name__)
+                self._stop.wait(0.2)
+            finally:
+                if not db.is_closed():
+                    db.close()
+        return False
+
+    def _handle(self, item: Item) -> Entry:
+        if item.state == "replying":
+            return send_replies(self.desks[item.bot_id].client, item)
+        if not item.recovered:
+            return self._turn(item)
+        item.recovered = False
+        if item.attempts >= KILLS - 1:
+            return self._set_aside(item)
+        if not item.attempts:
+            self.inbox.start(item)
+            return self._turn(item)
+        return self._try_suspect(item)
+
+    def _try_suspect(self, item: Item) -> Entry:
+        """Run an update that was running when the process died, so that the blame is sure.
+
+        Suspects run one at a time, and what they did is committed at once.
+        """
+        with self._alone:
+            self.inbox.start(item)
+            entry = self._turn(item)
+            with db.atomic():
+                self.ledger.commit([entry])
+            return entry
+
+    def _set_aside(self, item: Item) -> Entry:
+        log.error("update %s ended the process %s times: set aside", item.update_id, KILLS)
+        said = f"The process ended {KILLS} times while this update was handled."
+        return _failed(item, "ProcessKilled", said)
+
+    def _turn(self, item: Item) -> Entry:
+        desk = self.desks[item.bot_id]
+        try:
+            update = types.Update.de_json(item.update)  # type: ignore[no-untyped-call]
+            event = getattr(update, item.kind, None) if item.kind else None
+        except Exception as error:  # noqa: BLE001 - telebot raises what it likes
+            log.warning("update %s cannot be read, it is kept: %s", item.update_id, error)
+            return _failed(item, type(error).__name__, f"The update cannot be read: {error}")
+        if event is None:
+            log.warning("update %s is of an unknown kind, it is kept", item.update_id)
+            return Entry(item, "unknown", json.dumps(item.update))
+        ctx = Context(desk.runtime, update, item.kind, event, item.user)
+        turn = Turn(item, ctx, desk.client)
+        event.turn = turn
+        self._follow_migration(turn)
+        self._through(turn)
+        if turn.entry is not None:
+            return turn.entry
+        entry = entry_of(turn)
+        if entry.change:
+            self.conversations.keep(entry.change)
+        return entry
+
+    def _follow_migration(self, turn: Turn) -> None:
+        new = getattr(turn.ctx.event, "migrate_to_chat_id", None)
+        if turn.item.kind == "message" and new and turn.ctx.chat:
+            self._migrate(turn.item.bot_id, turn.ctx.chat.id, new)
+            self.conversations.move(turn.item.bot_id, turn.ctx.chat.id, new)
+
+
+def _failed(item: Item, error: str, said: str) -> Entry:
+    """An update that no plugin can be blamed for, kept as a failure."""
+    failure = {
+        **describe(item),
+        "plugin": "",
+        "handler": "",
+        "error": error,
+        "message": said[:1000],
+        "traceback": "",
+        "fingerprint": f"{error}:{item.bot_id}:{item.kind}",
+        "chat_id": None,
+    }
+    return Entry(item, "failed", failure=failure)

@@ -1,0 +1,161 @@
+"""Building and running the process from the settings, and what a person must mend first."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg2
+import pytest
+
+import bot.run
+from bot.loader import load, sources
+from bot.process import Process
+from bot.run import build, main, refuse_pending
+from database import Database, bind, open_database
+from models import Bot
+from sandbox.server import make_app
+from sandbox.sockets import open_server
+from sandbox.telegram import Telegram
+from services import migrations
+from settings import SANDBOX_TOKEN, Settings, SettingsError
+from settings import load as load_settings
+from tests.bot.test_process import wait_for
+from tests.chaos.town import free_port
+
+PLUGINS = Path(__file__).parent / "plugins"
+
+
+@pytest.fixture
+def telegram() -> Iterator[str]:
+    """The address of a Bot API."""
+    server = open_server(make_app(Telegram()), 0)
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    yield f"http://127.0.0.1:{server.port}"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def settings(empty_database_url: str, telegram: str, tmp_path: Path) -> Settings:
+    """The settings of a bot that is ready to run, but for its tables."""
+    environ = {
+        "DATABASE_URL": empty_database_url,
+        "TELEGRAM_API_URL": telegram,
+        "TELEGRAM_BOT_TOKEN": SANDBOX_TOKEN,
+        "PLUGINS_PATH": str(PLUGINS),
+        "METRICS_PORT": str(free_port()),
+        "LOG_LEVEL": "WARNING",
+        "BOT_THREADS": "2",
+    }
+    return load_settings(environ, folder=tmp_path)
+
+
+@pytest.fixture
+def database(settings: Settings) -> Iterator[Database]:
+    """The database of the settings, migrated."""
+    database = bind(open_database(settings.database_url.reveal()))
+    migrations.migrate(database, sources(load([PLUGINS])))
+    yield database
+    database.close_all()
+
+
+def test_a_built_process_runs_and_ends(settings: Settings, database: Database) -> None:
+    """From the settings to a bot that knows its name, and to exit code 0 on SIGTERM."""
+    before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
+
+    def end() -> None:
+        with database.connection_context():
+            wait_for(lambda: Bot.select().count() == 1)
+        signal.raise_signal(signal.SIGTERM)
+
+    thread = threading.Thread(target=end)
+    thread.start()
+    assert main(settings) == 0
+    thread.join()
+    for number, handler in zip((signal.SIGTERM, signal.SIGINT), before):
+        signal.signal(number, handler)
+    assert Bot.get().username == "sandbox_bot"
+
+
+def test_a_restart_begins_anew(
+    settings: Settings, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that ended to begin again is replaced after its logs are written."""
+    begun: list[int] = []
+    monkeypatch.setattr(bot.run, "begin_again", lambda: begun.append(1))
+
+    def run(process: Process) -> int:
+        process.restart()
+        return process.code
+
+    monkeypatch.setattr(Process, "run", run)
+    assert main(settings) == 0 and begun == [1]
+
+
+def test_pending_migrations_are_refused(settings: Settings) -> None:
+    """The sentence names them and the command to run."""
+    with pytest.raises(SettingsError, match=r"core/001_initial.*python -m bot migrate"):
+        build(settings)
+
+
+def test_an_unfit_address_is_one_sentence(
+    settings: Settings, database: Database, tmp_path: Path
+) -> None:
+    """A token is never sent to Telegram unencrypted."""
+    environ = {
+        "DATABASE_URL": settings.database_url.reveal(),
+        "TELEGRAM_API_URL": "http://api.telegram.org",
+        "TELEGRAM_BOT_TOKEN": SANDBOX_TOKEN,
+        "PLUGINS_PATH": str(PLUGINS),
+    }
+    with pytest.raises(SettingsError, match="https"):
+        build(load_settings(environ, folder=tmp_path))
+
+
+def test_webhook_mode_is_said_to_be_missing(settings: Settings, tmp_path: Path) -> None:
+    """What this release lacks is refused at once."""
+    environ = {
+        "BOT_MODE": "webhook",
+        "WEBHOOK_URL": "https://example.org",
+        "WEBHOOK_SECRET": "s" * 40,
+    }
+    with pytest.raises(SettingsError, match="polling"):
+        main(load_settings(environ, folder=tmp_path))
+
+
+def test_a_database_that_is_away_is_waited_for(
+    settings: Settings,
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """At the start too an outage is waited out; a mistake is not."""
+    caplog.set_level(logging.WARNING)
+    real, waits = bot.run.pending, list[float]()
+    troubles = [psycopg2.OperationalError("could not connect to server")]
+
+    def pending(*arguments: object) -> list[str]:
+        if troubles:
+            raise troubles.pop()
+        return real(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(bot.run, "pending", pending)
+    monkeypatch.setattr(bot.run, "sleep", waits.append)
+    refuse_pending(database, load([PLUGINS]))
+    assert waits == [1.0] and "waiting for the database" in caplog.text
+    troubles.append(ValueError("a bug"))  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="a bug"):
+        refuse_pending(database, load([PLUGINS]))
+
+
+def test_redis_is_optional(settings: Settings, redis_url: str, tmp_path: Path) -> None:
+    """With REDIS_URL the throttle has a store; without it none."""
+    with_redis = load_settings({"REDIS_URL": redis_url}, folder=tmp_path)
+    store = bot.run._store(with_redis)
+    assert store is not None and store.ping()
+    store.close()
+    assert bot.run._store(settings) is None
