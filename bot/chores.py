@@ -35,6 +35,7 @@ class Chores:
         for seat in self.core.seats:
             if seat.led:
                 self.core.lanes.wake(self.core.inbox.claim(seat.bot_id))
+        self._menus_stale |= self._is_due("menus", at, 60)
         self._sync_menus()
         if self._is_due("gauges", at, 5):
             self._measure_inbox()

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["Ambiguous", "ApiTelegramException", "Client", "NeverSent", "Outbox", "Stopping"]
 
 log = logging.getLogger(__name__)
+logging.getLogger("TeleBot").handlers.clear()  # telebot writes to stderr past our filters
 
 TIMEOUT = (10.0, 30.0)
 """Seconds to connect, and to read the answer."""

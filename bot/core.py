@@ -128,6 +128,8 @@ class Core:
 
     def lead(self, seat: Seat) -> None:
         """Begin to act for a bot whose lease was taken: pick up what the last holder left."""
+        if row := Bot.get_or_none(Bot.id == seat.bot_id):
+            seat.runtime.username = row.username
         self.conversations.load(seat.bot_id)
         self.lanes.wake(self.inbox.waiting(seat.bot_id))
         seat.led = True

@@ -11,6 +11,7 @@ from typing import Any
 from telebot import TeleBot
 from telebot.apihelper import ApiTelegramException
 
+from bot import plain
 from bot.client import Client, Outbox
 from bot.context import ENDED
 from bot.conversations import Change, Conversations
@@ -129,10 +130,12 @@ class Dispatch:
     # Binding: each declared handler becomes one of telebot's.
 
     def bind(self, telebot: TeleBot) -> None:
-        """Register every handler with telebot: commands by one look-up, those said last at last."""
+        """Register every handler with telebot: commands by one look-up, the last resorts last."""
         telebot.register_message_handler(
             self._run_command, content_types=["text"], func=self._finds_command
         )
+        for name, module in self.registry.modules.items():
+            plain.bind(telebot, name, module, self.registry.on)
         handlers = [h for plugin in self.registry.plugins.values() for h in plugin.handlers]
         for handler in sorted(handlers, key=lambda handler: handler.last):
             if handler.command is None:

@@ -16,6 +16,7 @@ from bot.context import Context
 from bot.inbox import Item
 from bot.lease import Fenced
 from bot.ledger import Entry, Settled
+from bot.logs import mask
 from bot.metrics import Metrics
 from bot.plugin import Handler
 from bot.throttle import Throttle, Verdict
@@ -218,8 +219,8 @@ def failure_of(turn: Turn, error: BaseException) -> dict[str, Any]:
         "plugin": turn.handler.plugin if turn.handler else "",
         "handler": turn.handler.name if turn.handler else "",
         "error": name,
-        "message": str(error)[:1000],
-        "traceback": "".join(traceback.format_exception(error))[-20_000:],
+        "message": mask(str(error))[:1000],
+        "traceback": mask("".join(traceback.format_exception(error)))[-20_000:],
         "fingerprint": hashlib.sha256(f"{turn.label}|{name}|{place}".encode()).hexdigest(),
         "chat_id": turn.ctx.chat.id if turn.ctx.chat else None,
     }

@@ -110,4 +110,4 @@ def _store(settings: Settings) -> redis.Redis | None:
     if settings.redis_url is None:
         return None
     url = settings.redis_url.reveal()
-    return redis.Redis.from_url(url, socket_timeout=0.3, socket_connect_timeout=0.3)
+    return redis.Redis.from_url(url, socket_timeout=0.3, socket_connect_timeout=0.3, retry=None)

@@ -12,7 +12,7 @@ plugin = Plugin(__name__)
 limit = plugin.setting("limit", 20, "How many notes one chat may keep.")
 
 
-class Note(plugin.Model):  # type: ignore[name-defined,misc]
+class Note(plugin.Model):
     """A note of a chat; its table is notes_note."""
 
     id = AutoField()

@@ -341,3 +341,12 @@ def test_the_token_is_nowhere(kit: ChatKit, caplog: pytest.LogCaptureFixture) ->
     seen = [caplog.text, repr(kit.settings), repr(vars(kit.core)), repr(kit.core.seats[0])]
     seen += [str(row.__data__) for row in [*Failure.select(), *Row.select()]]
     assert not [text for text in seen if token in text or token.partition(":")[2] in text]
+
+
+def test_a_module_in_plain_telebot_style_runs_too(kit: ChatKit) -> None:
+    """What `register(bot)` adds has the same boundary and the same switches."""
+    assert kit.bob.send("/old") == ["old style"]
+    assert kit.bob.send("break") == [SORRY]
+    assert (Failure.get().plugin, Failure.get().handler) == ("oldstyle", "broken")
+    kit.switches.set("oldstyle", False)
+    assert kit.bob.send("break") == ["? break"]

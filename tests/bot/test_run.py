@@ -135,7 +135,7 @@ def test_a_database_that_is_away_is_waited_for(
 ) -> None:
     """At the start too an outage is waited out; a mistake is not."""
     caplog.set_level(logging.WARNING)
-    real, waits = bot.run.pending, list[float]()
+    real, waits = migrations.pending, list[float]()
     troubles = [psycopg2.OperationalError("could not connect to server")]
 
     def pending(*arguments: object) -> list[str]:

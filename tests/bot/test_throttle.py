@@ -51,7 +51,7 @@ def test_redis_counts_over_processes(redis_url: str) -> None:
 def test_without_redis_each_process_throttles_alone(caplog: pytest.LogCaptureFixture) -> None:
     """A Redis that is away is left alone for some seconds, and the limits hold meanwhile."""
     clock = Clock()
-    gone = redis.Redis(port=1, socket_connect_timeout=0.2)
+    gone = redis.Redis.from_url("redis://127.0.0.1:1", socket_connect_timeout=0.2, retry=None)
     throttle = Throttle(1, 2, clock=clock, store=gone)
     assert [throttle.check(1) for _ in range(4)] == [GO, GO, TELL, DROP]
     assert len(caplog.records) == 1

@@ -14,7 +14,7 @@ outside: list[Callable[[], None]] = []
 """What a test lets happen in the middle of an atomic handler."""
 
 
-class Mark(plugin.Model):  # type: ignore[name-defined,misc]
+class Mark(plugin.Model):
     """A row that a handler wrote."""
 
     chat_id = BigIntegerField()
