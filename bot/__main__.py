@@ -9,8 +9,12 @@ from collections.abc import Callable, Sequence
 from settings import Settings, SettingsError, load
 
 
-def run(settings: Settings, _options: argparse.Namespace) -> int:
+def run(settings: Settings, options: argparse.Namespace) -> int:
     """Run the bot: poll Telegram, or the sandbox when there is no token, and answer."""
+    if options.keep:
+        from bot.keep import Keeper
+
+        return Keeper().run()
     from bot.run import main
 
     return main(settings)
@@ -77,6 +81,8 @@ def parser() -> argparse.ArgumentParser:
         text = verb.__doc__
         own = verbs.add_parser(verb.__name__, help=text, description=text)
         own.set_defaults(verb=verb)
+        if verb is run:
+            own.add_argument("--keep", action="store_true", help="start it again whenever it dies")
         if verb is migrate:
             own.add_argument(
                 "--undo", metavar="NAME", help="undo the last migration of core or of a plugin"

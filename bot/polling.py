@@ -132,8 +132,8 @@ class Poller:
         return float(max(back_off, 1.0))
 
 
-def refusal(error: Exception) -> str:
-    """One sentence for what ended the poller."""
+def refusal(error: Exception) -> tuple[int, str]:
+    """Exit code and sentence for what ended the poller; 2 is for what a person must mend."""
     if getattr(error, "error_code", None) in (401, 404):
-        return "Telegram refuses the bot token: set TELEGRAM_BOT_TOKEN to the one of @BotFather"
-    return f"polling ended: {type(error).__name__}: {error}"
+        return 2, "Telegram refuses the bot token: set TELEGRAM_BOT_TOKEN to that of @BotFather"
+    return 1, f"polling ended: {type(error).__name__}: {error}"

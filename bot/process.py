@@ -103,7 +103,7 @@ class Process:
                 self._start(f"poll-{seat.bot_id}", seat.poller.run, self.stop, self._refused)
 
     def _refused(self, error: Exception) -> None:
-        self.end(1, refusal(error))
+        self.end(*refusal(error))
 
     def _beat(self) -> None:
         while not self.stop.is_set():

@@ -30,7 +30,7 @@ ORDER = """
     bot.loader bot.menu bot.throttle
     bot.inbox bot.lease bot.ledger bot.middleware bot.plain bot.dispatch bot.turns
     bot.lanes bot.polling
-    bot.core bot.chores bot.process bot.reload bot.start bot.upgrade bot.run
+    bot.core bot.chores bot.process bot.reload bot.start bot.upgrade bot.keep bot.run
     sandbox.*
     bot.testing bot.__main__
     plugins.*

@@ -149,20 +149,21 @@ def test_passing_troubles_are_waited_out(
 
 
 @pytest.mark.parametrize(
-    ("trouble", "sentence"),
+    ("trouble", "code", "sentence"),
     [
-        (refused(401, "Unauthorized"), "TELEGRAM_BOT_TOKEN"),
-        (refused(404, "Not Found"), "TELEGRAM_BOT_TOKEN"),
-        (ValueError("a bug"), "ValueError"),
+        (refused(401, "Unauthorized"), 2, "TELEGRAM_BOT_TOKEN"),
+        (refused(404, "Not Found"), 2, "TELEGRAM_BOT_TOKEN"),
+        (ValueError("a bug"), 1, "ValueError"),
     ],
 )
 def test_what_does_not_pass_ends_the_poller(
-    database: Database, trouble: Exception, sentence: str
+    database: Database, trouble: Exception, code: int, sentence: str
 ) -> None:
     """A refused token, or a mistake of ours, ends polling with one sentence."""
     poller, _ = make_poller(Client(trouble))
     failed = run_until(poller, lambda: False)
-    assert failed == [trouble] and sentence in refusal(trouble)
+    assert failed == [trouble] and refusal(trouble)[0] == code
+    assert sentence in refusal(trouble)[1]
 
 
 def test_full_lanes_or_a_lost_lease_stop_the_fetching(database: Database) -> None:

@@ -136,7 +136,7 @@ def test_a_refused_token_ends_the_process_with_one_sentence(
     """A 401 is said, and the exit code is not zero."""
     kit.telegram.fail("401", "getMe")
     process = make(kit)
-    assert run(process, lambda: wait_for(process.stop.is_set)) == 1
+    assert run(process, lambda: wait_for(process.stop.is_set)) == 2
     assert "TELEGRAM_BOT_TOKEN" in caplog.text
 
 

@@ -1,0 +1,79 @@
+"""What `python -m bot run --keep` does: keeps the bot running where no supervisor does."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+log = logging.getLogger(__name__)
+
+FINAL = (0, 2)
+"""Exit codes that starting again does not change: a clean end, and what a person must mend."""
+SHORT = 10.0
+"""Seconds of life below which the next start waits longer."""
+LONGEST = 10.0
+
+
+class Child(Protocol):
+    """A process as far as it must be known here."""
+
+    def wait(self) -> int: ...
+
+    def send_signal(self, number: int) -> None: ...
+
+
+def spawn() -> Child:
+    """Start the bot in a process of its own."""
+    return subprocess.Popen([sys.executable, "-m", "bot", "run"])
+
+
+class Keeper:
+    """Starts a child again whenever it dies; a stop by hand goes on to it and ends both."""
+
+    def __init__(
+        self,
+        start: Callable[[], Child] = spawn,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._start = start
+        self._clock = clock
+        self._sleep = sleep
+        self._child: Child | None = None
+        self._stopping = False
+        self._pause = 0.0
+
+    def run(self) -> int:
+        """Keep the child running until it ends by itself or is stopped; give its exit code."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._pass_on)
+        while (code := self.step()) is None:
+            self._sleep(self._pause)
+        return code
+
+    def step(self) -> int | None:
+        """Run the child once; its exit code when that is final, else None."""
+        born = self._clock()
+        self._child = self._start()
+        code = self._child.wait()
+        if self._stopping or code in FINAL:
+            return code if code >= 0 else 128 - code
+        lived = self._clock() - born
+        self._pause = min(LONGEST, max(0.2, self._pause * 2)) if lived < SHORT else 0.2
+        log.error("the bot died (%s) and is started again in %.1f s", _cause(code), self._pause)
+        return None
+
+    def _pass_on(self, number: int, _frame: object) -> None:
+        self._stopping = True
+        if self._child is not None:
+            self._child.send_signal(number)
+
+
+def _cause(code: int) -> str:
+    return f"signal {-code}" if code < 0 else f"exit code {code}"
