@@ -57,7 +57,7 @@ class Views:
         """All that the page needs to begin; `boot` names this run of the sandbox."""
         feed = self._telegram.feed(0)
         people = self._telegram.cast()
-        calls = [item for item in feed if item["kind"] == "call"][-CALLS_SHOWN:]
+        calls = [item for item in feed if item["kind"] == "call" or "update" in item]
         bots = self._roster.bots()
         return jsonify(
             boot=self._boot,
@@ -65,7 +65,7 @@ class Views:
             bots=bots,
             people=[{**user, "owner": user == people[0]} for user in people],
             rooms=self._chats(bots[0], people[0]["id"])[1:],
-            calls=calls[::-1],
+            calls=calls[: -CALLS_SHOWN - 1 : -1],
             methods=sorted(KNOWN.values()),
             fault_kinds=FAULT_KINDS,
             faults=[show_fault(fault) for fault in self._telegram.faults],

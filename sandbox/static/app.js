@@ -3,7 +3,7 @@
 import { act, listen, read } from "./api.js";
 import { clearStrip, drawComposer, escape, focusInput, say, startComposer, startEdit, startReply } from "./composer.js";
 import { actions, drawIcons, fill, icon, part, show } from "./dom.js";
-import { addCall, drawCalls, drawFaultChats, drawFaultForm, drawFaults, openPanel, panelOpen, refreshFaults, showCall, startPanels } from "./panels.js";
+import { addCall, asCall, drawCalls, drawFaultChats, drawFaultForm, drawFaults, openPanel, panelOpen, refreshFaults, showCall, startPanels } from "./panels.js";
 import { drawSidebar, startSidebar } from "./sidebar.js";
 import { addUnread, chat, keep, markRead, recall, recallUnread, state } from "./state.js";
 import { drawEmpty, drawHead, drawMessages, flash, here, openThread, putMessage, startThread, typingWord } from "./thread.js";
@@ -129,6 +129,7 @@ function countUnread(happening) {
 }
 
 function heard(happening) {
+  if (happening.update) addCall(asCall(happening));
   if (happening.message.from?.is_bot) endTyping(happening.chat_id);
   countUnread(happening);
   changed(happening);
@@ -223,7 +224,7 @@ async function load() {
     methods: fresh.methods,
     faultKinds: fresh.fault_kinds,
     faults: fresh.faults,
-    calls: fresh.calls,
+    calls: fresh.calls.map(asCall),
   });
   recallUnread();
   state.person = among(state.people, recall("person"), state.people[0].id);
@@ -273,7 +274,9 @@ function pick(item, message) {
 }
 
 function showCallOf(message) {
-  if (!showCall(message)) toast("The call that made this message is no longer kept.");
+  if (showCall(message)) return;
+  const hidden = message.from && !message.from.is_bot;
+  toast(hidden ? "The bot does not see this message (privacy mode)." : "The call of this message is no longer kept.");
 }
 
 async function goTo(chatId, messageId) {

@@ -5,6 +5,8 @@ import { avatar, clock, h, hue, icon, size } from "./dom.js";
 import { isMine, nameOf, state } from "./state.js";
 import { preview, rich } from "./text.js";
 
+const PHOTO_SIDE = 340;
+const JOINED_SECONDS = 600;
 export const EMOJI = ["👍", "❤", "🔥", "🎉", "😁", "🤔", "👎"];
 
 function sender(message) {
@@ -31,11 +33,13 @@ function forwarded(message) {
 
 function photo(message) {
   const largest = message.photo[message.photo.length - 1];
-  const image = h("img", { src: fileUrl(largest.file_id), alt: message.caption || "Photo", loading: "lazy" });
-  if (largest.width && largest.height) {
-    image.width = largest.width;
-    image.height = largest.height;
-  }
+  const scale = Math.min(1, PHOTO_SIDE / Math.max(largest.width, largest.height));
+  const image = h("img", {
+    src: fileUrl(largest.file_id),
+    alt: message.caption || "Photo",
+    width: Math.round(largest.width * scale),
+    height: Math.round(largest.height * scale),
+  });
   return h(
     "button",
     { type: "button", class: message.has_media_spoiler ? "photo veiled" : "photo", "data-photo": largest.file_id, "aria-label": "Open the photo" },
@@ -176,11 +180,16 @@ function service(message) {
   return kind ? SERVICE[kind](message) : null;
 }
 
+function follows(message, before) {
+  const near = before && message.date - before.date < JOINED_SECONDS;
+  return Boolean(near && before.from && before.from.id === message.from?.id && !service(before));
+}
+
 /**
  * A list item for one message. `rights` says what the speaker may do here (write, react), and
- * whether names are shown (a group).
+ * whether names are shown (a group); `before` is the message above it.
  */
-export function bubble(message, rights) {
+export function bubble(message, rights, before) {
   const notice = service(message);
   const identity = { "data-message": message.message_id, "data-from": message.from?.id ?? message.chat.id };
   if (notice && !message.deleted) {
@@ -189,12 +198,13 @@ export function bubble(message, rights) {
   const mine = isMine(message);
   const from = sender(message);
   const named = rights.names && !mine;
-  const classes = ["message", mine ? "mine" : "theirs", message.deleted ? "deleted" : ""].join(" ");
-  const name = named ? h("strong", { class: "name", "data-hue": hue(from.id) }, nameOf(from)) : null;
+  const joined = follows(message, before);
+  const classes = ["message", mine ? "mine" : "theirs", message.deleted && "deleted", joined && "joined"];
+  const name = named && !joined ? h("strong", { class: "name", "data-hue": hue(from.id) }, nameOf(from)) : null;
   const keys = message.deleted ? null : inlineKeyboard(message);
   return h(
     "li",
-    { class: classes, ...identity },
+    { class: classes.filter(Boolean).join(" "), ...identity },
     named ? avatar(from.id, nameOf(from)) : null,
     h(
       "div",

@@ -139,30 +139,36 @@ export function drawComposer() {
   drawMenu(matches());
 }
 
-async function sendFile(text) {
-  const { file, replyTo } = state;
+function deed(text, { editing, file, replyTo }) {
+  if (editing) return act("edit", { ...here(), message: editing.message_id, text });
+  if (!file) return say(text, replyTo);
   const kind = PHOTOS.includes(file.type) ? "photo" : "document";
-  await upload("send", { ...here(), [kind]: file, caption: text, reply_to: replyTo?.message_id });
+  return upload("send", { ...here(), [kind]: file, caption: text, reply_to: replyTo?.message_id });
 }
 
 /** Say something as the speaker in the open chat. */
-export async function say(text) {
+export async function say(text, replyTo = null) {
   if (chat()?.type === "channel") return act("post", { ...here(), text });
-  return act("send", { ...here(), text, reply_to: state.replyTo?.message_id ?? null });
+  return act("send", { ...here(), text, reply_to: replyTo?.message_id ?? null });
 }
 
 async function submit() {
   const text = input.value.trim();
-  const { editing, file } = state;
+  const { editing, file, replyTo } = state;
   if (!text && !file) return;
   closeMenu();
-  if (editing) await act("edit", { ...here(), message: editing.message_id, text });
-  else if (file) await sendFile(text);
-  else await say(text);
   if (text && !editing) state.sent.unshift(text);
   recalled = -1;
   input.value = "";
   clearStrip();
+  try {
+    await deed(text, { editing, file, replyTo });
+  } catch (error) {
+    Object.assign(state, { editing, file, replyTo });
+    input.value ||= text;
+    drawStrip();
+    throw error;
+  }
 }
 
 function recallSent(event) {
@@ -241,7 +247,8 @@ function startKeys(send, guarded) {
     const key = event.target.closest("[data-key]");
     if (!key) return;
     if (keyboard()?.one_time_keyboard) keyboardHidden = true;
-    guarded(say(key.dataset.key).then(clearStrip));
+    guarded(say(key.dataset.key, state.replyTo));
+    clearStrip();
     drawKeyboard();
   });
 }

@@ -46,7 +46,7 @@ export function json(value) {
 }
 
 function when(call) {
-  const seconds = call.date ?? call.answer.result?.edit_date ?? call.answer.result?.date;
+  const seconds = call.date ?? call.answer?.result?.edit_date ?? call.answer?.result?.date;
   return seconds ? new Date(seconds * 1000).toLocaleTimeString([], { hourCycle: "h23" }) : "";
 }
 
@@ -69,9 +69,8 @@ function unpacked(params) {
 }
 
 function details(call) {
-  const parts = [];
-  if (Object.keys(call.params).length) parts.push(h("h4", {}, "Parameters"), json(unpacked(call.params)));
-  parts.push(h("h4", {}, "Answer"), json(call.answer));
+  const parts = call.update ? [h("h4", {}, "Update"), json(call.update)] : [h("h4", {}, "Answer"), json(call.answer)];
+  if (!call.update && Object.keys(call.params).length) parts.unshift(h("h4", {}, "Parameters"), json(unpacked(call.params)));
   const made = call.messages.at(-1);
   if (made) {
     parts.push(h("button", { type: "button", class: "quiet-button", "data-show-message": made.message_id, "data-in-chat": made.chat_id }, "Show the message"));
@@ -79,12 +78,18 @@ function details(call) {
   return h("div", { class: "call-body" }, parts);
 }
 
+function status(call) {
+  if (call.update) return h("span", { class: "status", "data-good": "in" }, "in");
+  const good = call.status >= 200 && call.status < 400;
+  return h("span", { class: "status", "data-good": String(good) }, String(call.status || "cut"));
+}
+
 function callItem(call) {
   const open = opened.has(call.n);
   const head = h(
     "button",
     { type: "button", class: "call-head", "aria-expanded": String(open), "data-toggle": call.n },
-    h("span", { class: "status", "data-good": String(call.status >= 200 && call.status < 400) }, String(call.status || "cut")),
+    status(call),
     h("code", {}, call.method),
     h("span", { class: "call-time" }, [when(call), took(call)].filter(Boolean).join(" · ")),
   );
@@ -104,6 +109,15 @@ export function drawCalls() {
   const found = state.calls.filter(wanted);
   fill(part("calls"), found.map(callItem));
   show(part("calls-empty"), found.length === 0);
+}
+
+/** What the feed tells of a call, or of a person's message that the bot got, as a list entry. */
+export function asCall(happening) {
+  if (happening.kind === "call") return happening;
+  const { n, bot_id, chat_id, message, update } = happening;
+  const method = Object.keys(update).find((key) => key !== "update_id");
+  const messages = [{ chat_id, message_id: message.message_id }];
+  return { n, bot_id, method, update, messages, date: message.date, params: { chat_id } };
 }
 
 /** A call that was made just now. */

@@ -118,6 +118,7 @@ export function preview(message) {
   if (message.deleted) return "Deleted message";
   const said = message.text ?? message.caption;
   if (said) return said.replace(/\s+/g, " ");
+  if (message.document?.file_name) return message.document.file_name;
   const kind = KINDS.find(([key]) => key in message);
   return kind ? kind[1] : "Message";
 }

@@ -99,7 +99,7 @@ export function drawMessages() {
   const may = rights();
   const rows = messages.flatMap((message, index) => [
     ...daysBetween(message, messages[index - 1]),
-    bubble(message, may),
+    bubble(message, may, messages[index - 1]),
   ]);
   const older = h("li", { class: "older" }, h("button", { type: "button", class: "quiet-button", "data-older": "" }, "Earlier messages"));
   fill(list, state.more ? older : null, rows);
@@ -134,17 +134,17 @@ async function showOlder() {
 export function putMessage(message) {
   const known = list.querySelector(`[data-message="${message.message_id}"]`);
   const follow = nearEnd() || isMine(message);
-  const last = [...state.messages.values()].pop();
   state.messages.set(message.message_id, message);
-  const item = bubble(message, rights());
+  const above = [...state.messages.values()].filter((one) => one.message_id < message.message_id).pop();
+  const item = bubble(message, rights(), above);
   if (known) known.replaceWith(item);
   else {
     item.classList.add("fresh");
-    list.append(...daysBetween(message, last), item);
+    list.append(...daysBetween(message, above), item);
   }
   drawEmpty();
   if (follow) toEnd();
-  else show(actions("jump")[0], true);
+  else if (!known) show(actions("jump")[0], true);
 }
 
 export function flash(messageId) {

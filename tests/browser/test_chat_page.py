@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
@@ -319,6 +320,30 @@ def test_faults_are_made_and_healed(page: Page, telegram: Telegram) -> None:
     page.click('[data-action="heal"]')
     expect(page.locator("[data-fault]")).to_have_count(0)
     assert telegram.faults == []
+
+
+def test_several_bots_can_be_chosen(page: Page) -> None:
+    """A second bot brings a choice; each has chats of its own."""
+    say(page, "For the first bot alone")
+    expect(message(page, "You said: For")).to_be_visible()
+    for token in (TOKEN, "42:second_second_second"):
+        with urlopen(f"{page.url}bot{token}/getMe", timeout=5) as answer:
+            assert answer.status == 200
+    page.select_option("[data-bot-select]", "42")
+    expect(page.locator("[data-chat-title]")).to_have_text("Bot 42")
+    expect(page.locator("[data-empty]")).to_be_visible()
+    page.select_option("[data-bot-select]", str(BOT))
+    expect(message(page, "You said: For")).to_be_visible()
+
+
+def test_a_link_to_the_bot_stays_inside(page: Page, bot: EchoBot) -> None:
+    """A deep link starts the bot in the sandbox instead of leaving it."""
+    bot.call("sendMessage", chat_id=GROUP, text="https://t.me/sandbox_bot?start=ref_1001")
+    page.click(f'[data-person="{BOB}"]')
+    page.click(f'[data-chat="{GROUP}"]')
+    page.click(".text a")
+    expect(message(page, "You said: /start ref_1001")).to_be_visible()
+    expect(page.locator("[data-chat-title]")).to_have_text("Sandbox bot")
 
 
 def test_typing_is_shown(page: Page) -> None:
