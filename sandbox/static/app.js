@@ -3,7 +3,7 @@
 import { act, listen, read } from "./api.js";
 import { clearStrip, drawComposer, escape, focusInput, say, startComposer, startEdit, startReply } from "./composer.js";
 import { actions, drawIcons, fill, icon, part, show } from "./dom.js";
-import { addCall, asCall, drawCalls, drawFaultChats, drawFaultForm, drawFaults, openPanel, panelOpen, refreshFaults, showCall, startPanels } from "./panels.js";
+import { addCall, asCall, drawCalls, drawFaultForm, drawFaults, openPanel, panelOpen, refreshFaults, showCall, startPanels } from "./panels.js";
 import { drawSidebar, startSidebar } from "./sidebar.js";
 import { addUnread, chat, keep, markRead, recall, recallUnread, state } from "./state.js";
 import { drawEmpty, drawHead, drawMessages, flash, here, openThread, putMessage, startThread, typingWord } from "./thread.js";

@@ -202,7 +202,7 @@ export function drawFaultForm() {
   drawFaultKind();
 }
 
-export function drawFaultChats() {
+function drawFaultChats() {
   const before = part("fault-chat").value;
   fill(
     part("fault-chat"),
