@@ -16,7 +16,7 @@ run: $(VENV)/run.stamp
 	@exec $(BIN)/python -m bot up
 
 test: $(VENV)/dev.stamp
-	$(BIN)/python -m pytest --cov --cov-report=term --ignore=tests/browser tests
+	$(BIN)/python -m pytest -n auto --cov --cov-report=term --ignore=tests/browser tests
 
 check: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .

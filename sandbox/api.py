@@ -59,13 +59,14 @@ class Api:
             account = self._login(token)
         except Refused as error:
             return failure(error)
-        call = Call(self._world, account, Params(params, files))
+        call, started = Call(self._world, account, Params(params, files)), time.perf_counter()
         try:
             answer = self._answer(call, method.lower())
         except ConnectionCut as error:
-            self._report(call, method, Answer(0, {"ok": False, "description": str(error)}))
+            cut = Answer(0, {"ok": False, "description": str(error)})
+            self._report(call, method, cut, started)
             raise
-        self._report(call, method, answer)
+        self._report(call, method, answer, started)
         return answer
 
     def bots(self) -> list[Json]:
@@ -152,7 +153,7 @@ class Api:
             raise Refused(400, f"Bad Request: the sandbox does not simulate {KNOWN[method]}")
         raise Refused(404, "Not Found: method not found")
 
-    def _report(self, call: Call, method: str, answer: Answer) -> None:
+    def _report(self, call: Call, method: str, answer: Answer, started: float) -> None:
         """Tell the feed of a call, except of getUpdates, which would drown the rest."""
         name = method.lower()
         if name == "getupdates":
@@ -167,5 +168,7 @@ class Api:
             params=params,
             status=answer.status,
             answer=answer.body,
+            date=int(self._world.clock()),
+            ms=round((time.perf_counter() - started) * 1000, 1),
             messages=[{"chat_id": chat, "message_id": number} for chat, number in call.made],
         )
