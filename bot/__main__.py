@@ -17,14 +17,14 @@ def run(settings: Settings, options: argparse.Namespace) -> int:
         return Keeper().run()
     from bot.run import main
 
-    return main(settings)
+    return main(settings, again=options.again)
 
 
 def migrate(settings: Settings, options: argparse.Namespace) -> int:
     """Bring the tables of the core and of the plugins up to date."""
     from bot.upgrade import migrate
 
-    return migrate(settings, undo=options.undo)
+    return migrate(settings, undo=options.undo, strict=options.strict)
 
 
 def check(settings: Settings, _options: argparse.Namespace) -> int:
@@ -83,9 +83,13 @@ def parser() -> argparse.ArgumentParser:
         own.set_defaults(verb=verb)
         if verb is run:
             own.add_argument("--keep", action="store_true", help="start it again whenever it dies")
+            own.add_argument("--again", action="store_true", help=argparse.SUPPRESS)
         if verb is migrate:
             own.add_argument(
                 "--undo", metavar="NAME", help="undo the last migration of core or of a plugin"
+            )
+            own.add_argument(
+                "--strict", action="store_true", help="change nothing while a plugin is broken"
             )
     return parser
 

@@ -169,16 +169,21 @@ def _migrations(path: Path) -> Path:
     return MIGRATIONS / path.stem
 
 
+def problems(settings: Settings, registry: Registry) -> list[str]:
+    """What keeps plugins from being loaded, a sentence each with its file and remedy."""
+    missing = [folder for folder in settings.plugins_path if not folder.is_dir()]
+    return [
+        *(failure.reason for failure in registry.failures),
+        *(f"{folder} is no folder: make it, or mend PLUGINS_PATH." for folder in missing),
+    ]
+
+
 def check(settings: Settings, *, out: TextIO | None = None) -> int:
     """Load strictly and print every problem with its file and remedy; 1 when a plugin is broken."""
     registry = collect(settings.plugins_path)
-    errors = [failure.reason for failure in registry.failures]
-    errors += [
-        f"{folder} is no folder: make it, or mend PLUGINS_PATH."
-        for folder in settings.plugins_path
-        if not folder.is_dir()
-    ]
-    warnings = [warning for name in registry.paths for warning in _warnings(registry, name)]
+    errors = problems(settings, registry)
+    catalogues = Catalogues(locales(registry))
+    warnings = [each for name in registry.paths for each in _warnings(registry, catalogues, name)]
     fine = f"Plugins that are fine: {len(registry.paths)}."
     lines = [*errors, *(f"warning: {each}" for each in warnings), fine]
     print("\n".join(lines), file=out)
@@ -200,13 +205,12 @@ def print_plugins(settings: Settings, *, out: TextIO | None = None) -> int:
     return 0
 
 
-def _warnings(registry: Registry, name: str) -> Iterator[str]:
+def _warnings(registry: Registry, catalogues: Catalogues, name: str) -> Iterator[str]:
     """What a plugin lacks, and runs without."""
     path = registry.paths[name]
     plugin = registry.plugins.get(name)
     if plugin and not plugin.description:
         yield f"{path}: no docstring: begin the file with one, it is the plugin's description."
-    catalogues = Catalogues(locales(registry))
     words = [word for file in _files(path) for word in texts.find(file)]
     for language in LANGUAGES:
         known = partial(catalogues.knows, language)

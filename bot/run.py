@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from time import sleep
 
 import redis
@@ -14,7 +15,7 @@ from bot.loader import load, locales, sources
 from bot.logs import setup
 from bot.process import Process, begin_again
 from bot.registry import Registry
-from bot.reload import Watcher
+from bot.reload import Watcher, run_verb, snapshot
 from bot.wire import CurlWire
 from database import Database, bind, is_outage, open_database
 from services.cache import open_cache
@@ -28,23 +29,30 @@ SPARE = 8
 """Connections beside those of the worker threads: pollers, ledger, beat, chores."""
 
 
-def main(settings: Settings) -> int:
+AGAIN = "--again"
+"""Tells a process that it takes the place of one that ran."""
+
+
+def main(settings: Settings, *, again: bool = False) -> int:
     """Run the bot until it is told to stop; give the exit code. Raises SettingsError."""
     if settings.mode != "polling":
         raise SettingsError("BOT_MODE must be polling: this release has no webhook mode yet")
     writer = setup(settings.log_level, settings.log_format)
     try:
-        process = build(settings)
+        process = build(settings, again=again)
         code = process.run()
     finally:
         writer.stop()
     if process.again:
+        if AGAIN not in sys.orig_argv:
+            sys.orig_argv.append(AGAIN)
         begin_again()
     return code
 
 
-def build(settings: Settings) -> Process:
+def build(settings: Settings, *, again: bool = False) -> Process:
     """Put a process together. Raises SettingsError for what a person must mend first."""
+    seen = snapshot(settings.plugins_path)
     database = open_database(
         settings.database_url.reveal(),
         pool=settings.database_pool,
@@ -52,6 +60,8 @@ def build(settings: Settings) -> Process:
     )
     bind(database)
     registry = load(settings.plugins_path)
+    if again and settings.development:
+        catch_up(database, registry)
     refuse_pending(database, registry)
     switches, preferences = Switches(), Preferences()
     switches.refresh()
@@ -72,8 +82,14 @@ def build(settings: Settings) -> Process:
     chores = Chores(core, [switches, preferences])
     process = Process(core, chores=chores.step)
     if settings.development:
-        Watcher(settings.plugins_path, restart=process.restart).start()
+        Watcher(settings.plugins_path, seen, restart=process.restart).start()
     return process
+
+
+def catch_up(database: Database, registry: Registry) -> None:
+    """Migrate for a plugin that was saved in the moment of a reload, after its migration ran."""
+    if _pending(database, registry) and (said := run_verb("migrate")) is not None:
+        log.error("%s", said)
 
 
 def refuse_pending(database: Database, registry: Registry) -> None:
@@ -81,21 +97,23 @@ def refuse_pending(database: Database, registry: Registry) -> None:
 
     Raises SettingsError when migrations are pending.
     """
+    if names := _pending(database, registry):
+        raise SettingsError(
+            f"{len(names)} migrations are pending ({', '.join(names[:3])}):"
+            " run `python -m bot migrate` first"
+        )
+
+
+def _pending(database: Database, registry: Registry) -> list[str]:
     while True:
         try:
             with database.connection_context():
-                names = pending(database, sources(registry))
-            break
+                return pending(database, sources(registry))
         except Exception as error:
             if not is_outage(error):
                 raise
             log.warning("waiting for the database: %s", error)
             sleep(1.0)
-    if names:
-        raise SettingsError(
-            f"{len(names)} migrations are pending ({', '.join(names[:3])}):"
-            " run `python -m bot migrate` first"
-        )
 
 
 def _wire(settings: Settings) -> CurlWire:

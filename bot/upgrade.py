@@ -7,16 +7,23 @@ import sys
 import peewee
 import psycopg2
 
-from bot.loader import load, sources
+from bot.loader import collect, load, problems, sources
 from database import bind, open_database
 from services import migrations
 from settings import Settings
 
 
-def migrate(settings: Settings, *, undo: str | None = None) -> int:
-    """Run what is pending, or undo the last migration of `undo`; give the exit code."""
+def migrate(settings: Settings, *, undo: str | None = None, strict: bool = False) -> int:
+    """Run what is pending, or undo the last migration of `undo`; give the exit code.
+
+    `strict=True`: only when every plugin loads.
+    """
+    registry = (collect if strict else load)(settings.plugins_path)
+    if strict and (wrong := problems(settings, registry)):
+        print("\n".join(wrong), file=sys.stderr)
+        return 1
     database = bind(open_database(settings.database_url.reveal()))
-    found = sources(load(settings.plugins_path))
+    found = sources(registry)
     try:
         if undo:
             print(f"Undone: {migrations.rollback(database, found, undo)}")

@@ -90,7 +90,7 @@ def test_a_verb_calls_its_function(
     """The function gets the settings, and its number is the exit code."""
     got: list[Settings] = []
 
-    def work(settings: Settings) -> int:
+    def work(settings: Settings, **_options: object) -> int:
         got.append(settings)
         return 7
 
@@ -103,7 +103,7 @@ def test_migrate_can_undo(loaded: Settings, monkeypatch: pytest.MonkeyPatch) -> 
     """`--undo NAME` is handed on."""
     got: list[str | None] = []
 
-    def migrate(_settings: Settings, *, undo: str | None) -> int:
+    def migrate(_settings: Settings, *, undo: str | None, strict: bool) -> int:
         got.append(undo)
         return 0
 

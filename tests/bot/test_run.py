@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +16,7 @@ import pytest
 import bot.run
 from bot.loader import load, sources
 from bot.process import Process
-from bot.run import build, main, refuse_pending
+from bot.run import build, catch_up, main, refuse_pending
 from database import Database, bind, open_database
 from models import Bot
 from sandbox.server import make_app
@@ -87,6 +89,7 @@ def test_a_restart_begins_anew(
     """A process that ended to begin again is replaced after its logs are written."""
     begun: list[int] = []
     monkeypatch.setattr(bot.run, "begin_again", lambda: begun.append(1))
+    monkeypatch.setattr(sys, "orig_argv", ["python", "-m", "bot", "run"])
 
     def run(process: Process) -> int:
         process.restart()
@@ -94,12 +97,37 @@ def test_a_restart_begins_anew(
 
     monkeypatch.setattr(Process, "run", run)
     assert main(settings) == 0 and begun == [1]
+    elsewhere = dataclasses.replace(settings, metrics_port=free_port())
+    assert main(elsewhere) == 0 and sys.orig_argv == ["python", "-m", "bot", "run", "--again"]
 
 
 def test_pending_migrations_are_refused(settings: Settings) -> None:
     """The sentence names them and the command to run."""
     with pytest.raises(SettingsError, match=r"core/001_initial.*python -m bot migrate"):
         build(settings)
+
+
+def test_a_plugin_saved_in_the_moment_of_a_reload_is_migrated(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A process that takes another's place migrates once more; what fails is said."""
+    database = bind(open_database(settings.database_url.reveal()))
+    registry = load([PLUGINS])
+    ran: list[tuple[str, ...]] = []
+
+    def run(*verb: str) -> str | None:
+        ran.append(verb)
+        migrations.migrate(database, sources(registry))
+        return "the disk is full" if len(ran) > 1 else None
+
+    monkeypatch.setattr(bot.run, "run_verb", run)
+    catch_up(database, registry)
+    catch_up(database, registry)
+    assert ran == [("migrate",)]
+    migrations.rollback(database, sources(registry), "core")
+    catch_up(database, registry)
+    assert "the disk is full" in caplog.text
+    database.close_all()
 
 
 def test_an_unfit_address_is_one_sentence(

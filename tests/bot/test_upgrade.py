@@ -67,6 +67,20 @@ def test_nothing_to_undo_is_said(settings: Settings, capsys: pytest.CaptureFixtu
     assert "ghost" in capsys.readouterr().err
 
 
+def test_a_strict_migration_changes_nothing_for_a_broken_plugin(
+    settings: Settings, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """The reasons are said, and the tables are as they were; once mended it migrates."""
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "torn.py").write_text("def (:\n")
+    torn = dataclasses.replace(settings, plugins_path=(*settings.plugins_path, broken))
+    assert migrate(torn, strict=True) == 1
+    assert "torn.py:1" in capsys.readouterr().err
+    assert migrate(settings, strict=True) == 0
+    assert "Migrated: core/001_initial" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     "url",
     [
