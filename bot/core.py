@@ -131,7 +131,9 @@ class Core:
         if row := Bot.get_or_none(Bot.id == seat.bot_id):
             seat.runtime.username = row.username
         self.conversations.load(seat.bot_id)
-        self.lanes.wake(self.inbox.waiting(seat.bot_id))
+        left = self.inbox.waiting(seat.bot_id)
+        self.turns.quarantine.doubt(left)
+        self.lanes.wake(left)
         seat.led = True
 
     def _introduce(self, client: Client, runtime: Runtime) -> None:

@@ -111,8 +111,16 @@ class Inbox:
         self.chats = chats
         self.clock = clock
 
-    def accept(self, bot_id: int, updates: Iterable[Raw]) -> list[Item]:
+    def accept(
+        self,
+        bot_id: int,
+        updates: Iterable[Raw],
+        *,
+        idle: Callable[[LaneKey], bool] = lambda key: False,
+    ) -> list[Item]:
         """Commit a batch and its senders in one transaction; give back those not seen before.
+
+        `idle` says that nothing of a lane is waiting: its first update begins at once.
 
         Raises what the database raises; then nothing of the batch is kept and Telegram must not
         be told that we have it.
@@ -120,6 +128,9 @@ class Inbox:
         items = _items(bot_id, updates)
         if not items:
             return []
+        first = {item.key: item for item in reversed(items)}
+        for item in first.values():
+            item.attempts = int(idle(item.key))
         at = self.clock()
         try:
             with db.atomic():
@@ -189,6 +200,12 @@ class Inbox:
             (item.attempts, item.bot_id, item.update_id),
         )
 
+    def exonerate(self, bot_id: int) -> None:
+        """Forget the starts of what a clean stop left: none of it ended the process."""
+        db.execute_sql(
+            _sql(f"UPDATE inbox SET attempts = 0 WHERE bot_id = ? AND state IN {OPEN}"), (bot_id,)
+        )
+
     def depth(self) -> tuple[int, float]:
         """How many updates are open, and the age of the oldest in seconds."""
         count, oldest = db.execute_sql(
@@ -216,7 +233,15 @@ class Inbox:
         values: list[Any] = []
         for item in items:
             payload = json.dumps(item.update, separators=(",", ":"))
-            values += (item.bot_id, item.update_id, item.lane, item.kind, payload, at)
+            values += (
+                item.bot_id,
+                item.update_id,
+                item.lane,
+                item.kind,
+                payload,
+                item.attempts,
+                at,
+            )
         rows = db.execute_sql(_insert_sql(len(items), db.param), values).fetchall()
         new = {update_id for (update_id,) in rows}
         return [item for item in items if item.update_id in new]
@@ -251,7 +276,7 @@ def _sql(text: str) -> str:
 
 @lru_cache(maxsize=256)
 def _insert_sql(count: int, param: str) -> str:
-    row = f"({', '.join([param] * 4)}, 'new', {param}, 0, {param})"
+    row = f"({', '.join([param] * 4)}, 'new', {', '.join([param] * 3)})"
     return (
         "INSERT INTO inbox (bot_id, update_id, lane, kind, state, payload, attempts, received_at)"
         f" VALUES {', '.join([row] * count)}"

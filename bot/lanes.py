@@ -86,6 +86,10 @@ class Lanes:
                 if not held:
                     self._held.pop(item.key, None)
 
+    def idle(self, key: LaneKey) -> bool:
+        """Whether nothing of a lane is waiting or running."""
+        return key not in self._lanes
+
     def full(self) -> bool:
         """Whether enough is in memory for the poller to wait."""
         return self._size >= self._limit

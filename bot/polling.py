@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from bot.client import Ambiguous, Client, NeverSent, Stopping
-from bot.inbox import Inbox, Item
+from bot.inbox import Inbox, Item, LaneKey
 from database import db, is_outage
 
 log = logging.getLogger(__name__)
@@ -24,6 +24,8 @@ class Lanes(Protocol):
     """Where accepted updates go."""
 
     def put(self, items: list[Item]) -> None: ...
+
+    def idle(self, key: LaneKey) -> bool: ...
 
     def full(self) -> bool: ...
 
@@ -74,7 +76,7 @@ class Poller:
         self._failures = 0
         if not updates:
             return 0
-        items = self.inbox.accept(self.client.bot_id, updates)
+        items = self.inbox.accept(self.client.bot_id, updates, idle=self.lanes.idle)
         self._received(updates, len(updates) - len(items))
         self._offset = 1 + max(
             (u["update_id"] for u in updates if type(u.get("update_id")) is int),

@@ -156,6 +156,8 @@ class Process:
         try:
             self.core.ledger.flush()
             for seat in self.core.seats:
+                if seat.led:
+                    self.core.inbox.exonerate(seat.bot_id)
                 seat.lease.release()
         except Exception as error:  # noqa: BLE001 - nothing is lost: the inbox has it
             log.warning("the last commit was left to the next start: %s", type(error).__name__)

@@ -6,6 +6,7 @@ import json
 import logging
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 from telebot import types
@@ -18,12 +19,10 @@ from bot.inbox import Inbox, Item
 from bot.lease import Fenced, Lease
 from bot.ledger import Entry, Ledger, Settled
 from bot.middleware import Step, Turn, describe
+from bot.quarantine import KILLS, Judgement, Quarantine
 from database import db, is_outage
 
 log = logging.getLogger(__name__)
-
-KILLS = 3
-"""How often an update may take the process down before it is set aside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +57,7 @@ class Turns:
         self._migrate = migrate
         self._stop = stop
         self._lost = lost
-        self._alone = threading.Lock()
+        self.quarantine = Quarantine()
 
     def run(self, item: Item) -> bool:
         """Handle one update and put it into the ledger; False when the process stops first.
@@ -95,25 +94,16 @@ class Turns:
     def _handle(self, item: Item) -> Entry:
         if item.state == "replying":
             return send_replies(self.desks[item.bot_id].client, item)
-        if not item.recovered:
-            return self._turn(item)
+        judgement = self.quarantine.judge(item)
         item.recovered = False
-        if item.attempts >= KILLS - 1:
-            return self._set_aside(item)
-        if not item.attempts:
-            self.inbox.start(item)
+        if judgement is Judgement.FREE:
             return self._turn(item)
-        return self._try_suspect(item)
-
-    def _try_suspect(self, item: Item) -> Entry:
-        """Run an update that was running when the process died, so that the blame is sure.
-
-        Suspects run one at a time, and what they did is committed at once.
-        """
-        with self._alone:
+        if judgement is Judgement.GUILTY:
+            return self._set_aside(item)
+        with self.quarantine.alone() if judgement is Judgement.SUSPECT else nullcontext():
             self.inbox.start(item)
             entry = self._turn(item)
-            with db.atomic():
+            with db.atomic():  # at once, so that the next crash finds only what was running
                 self.ledger.commit([entry])
             return entry
 

@@ -9,8 +9,8 @@ from typing import Any
 import psycopg2
 import pytest
 
+from bot.quarantine import KILLS
 from bot.testing import ChatKit
-from bot.turns import KILLS
 from database import Database
 from models import (
     AnalyticsEvent,
@@ -261,7 +261,7 @@ def test_an_update_that_kills_three_times_is_set_aside(kit: ChatKit) -> None:
     kit.core.lanes.put = lambda items: None  # type: ignore[method-assign]
     seat.poller.lanes = kit.core.lanes
     seat.poller.step(0)
-    for death in range(KILLS - 1):
+    for death in range(1, KILLS):
         (item,) = kit.core.inbox.load(kit.core.inbox.waiting(kit.bot_id)[0], set(), 5)
         assert item.attempts == death
         kit.core.inbox.start(item)

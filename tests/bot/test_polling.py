@@ -11,7 +11,7 @@ import psycopg2
 import pytest
 
 from bot.client import Ambiguous, ApiTelegramException, NeverSent, Stopping
-from bot.inbox import Item
+from bot.inbox import Item, LaneKey
 from bot.polling import Poller, refusal
 from database import Database
 from models import Inbox as Row
@@ -46,6 +46,9 @@ class Lanes:
 
     def put(self, items: list[Item]) -> None:
         self.items += items
+
+    def idle(self, key: LaneKey) -> bool:
+        return True
 
     def full(self) -> bool:
         return False
@@ -82,7 +85,7 @@ def test_a_failed_commit_does_not_move_the_offset(database: Database) -> None:
     client = Client([message(5)], [message(5)])
     poller, lanes = make_poller(client)
     real = poller.inbox.accept
-    poller.inbox.accept = lambda *_: (_ for _ in ()).throw(OSError("disk"))  # type: ignore[method-assign]
+    poller.inbox.accept = lambda *_, **__: (_ for _ in ()).throw(OSError("disk"))  # type: ignore[method-assign]
     with pytest.raises(OSError, match="disk"):
         poller.step(0)
     poller.inbox.accept = real  # type: ignore[method-assign]

@@ -15,7 +15,7 @@ from bot.inbox import Item
 class Forgetful(bot.inbox.Inbox):
     """Tells Telegram "received" before anything is committed."""
 
-    def accept(self, bot_id: int, updates: Any) -> list[Item]:
+    def accept(self, bot_id: int, updates: Any, **_: Any) -> list[Item]:
         items = bot.inbox._items(bot_id, updates)
         self._meet(items, self.clock())
         return items
@@ -24,7 +24,7 @@ class Forgetful(bot.inbox.Inbox):
 class Unordered(bot.inbox.Inbox):
     """Gives every update a lane of its own."""
 
-    def accept(self, bot_id: int, updates: Any) -> list[Item]:
+    def accept(self, bot_id: int, updates: Any, **_: Any) -> list[Item]:
         items = super().accept(bot_id, updates)
         for item in items:
             item.lane = item.update_id

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from bot.quarantine import KILLS
 from database import Database, bind, open_database
-from models import User
+from models import Failure, User
 from tests.chaos.accountant import Account, balance
 from tests.chaos.town import Town, kill, shuffled
 
@@ -72,6 +73,24 @@ def test_three_kills_lose_double_and_reorder_nothing(town: Town, database: Datab
     assert account.clean, (SEED, account, town.complaints())
     assert account.reruns <= 3 * 32
     assert len(set(town.telegram.replies)) == 1000
+
+
+def test_an_update_that_kills_is_set_aside_after_three_deaths(
+    town: Town, database: Database
+) -> None:
+    """A handler that takes the process down does so three times; everybody else is served."""
+    town.telegram.write(7, 0, "die")
+    for number in range(60):
+        town.telegram.write(5001 + number % 20, number // 20)
+    deaths = 0
+    while town.dies(town.start(), database):
+        deaths += 1
+    town.drain(database)
+    assert deaths == KILLS
+    assert (Failure.get().error, Failure.select().count()) == ("ProcessKilled", 1)
+    counters = {user.telegram_id: user.total_messages for user in User.select()}
+    sent = {5001 + chat: 3 for chat in range(20)}
+    assert balance(sent, town.journal, counters).clean
 
 
 def test_control_confirming_first_loses_updates(town: Town, database: Database) -> None:

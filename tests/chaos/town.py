@@ -47,11 +47,11 @@ class Crowd(Telegram):
         message = {"message_id": 1, "date": 1, "chat": {"id": chat, "type": "private"}}
         return Answer(200, {"ok": True, "result": {**message, "text": params["text"]}})
 
-    def write(self, chat: int, number: int) -> None:
-        """Somebody writes a number to the bot."""
+    def write(self, chat: int, number: int, text: str = "") -> None:
+        """Somebody writes a number, or another text, to the bot."""
         person = {"id": chat, "is_bot": False, "first_name": f"P{chat}"}
         home = {"id": chat, "type": "private", "first_name": f"P{chat}"}
-        message = {"message_id": number + 1, "date": int(time.time()), "text": str(number)}
+        message = {"message_id": number + 1, "date": int(time.time()), "text": text or str(number)}
         self.push(BOT_ID, {"message": {**message, "from": person, "chat": home}})
 
     def pending(self) -> int:
@@ -119,6 +119,14 @@ class Town:
             assert self._bots[-1].poll() is None, self.log.read_text()[-4000:]
             assert time.monotonic() < deadline, self.log.read_text()[-4000:]
             time.sleep(0.01)
+
+    def dies(self, bot: subprocess.Popen[bytes], database: Database) -> bool:
+        """Whether a bot dies before everything is handled."""
+        while bot.poll() is None:
+            if not self.telegram.pending() and not waiting(database):
+                return False
+            time.sleep(0.02)
+        return True
 
     def complaints(self) -> str:
         """What the bot logged beside its ordinary lines."""

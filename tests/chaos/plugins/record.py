@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import random
 import time
@@ -14,6 +15,8 @@ plugin = Plugin(__name__)
 @plugin.on("message")
 def record(ctx: Context) -> None:
     """Note process, chat and number once begun and once ended, then answer."""
+    if ctx.text == "die":
+        ctypes.string_at(0)
     note("begin", ctx)
     time.sleep(random.uniform(0.0, 0.01))
     note("end", ctx)

@@ -1,0 +1,75 @@
+"""The quarantine: which updates may have ended the process, and their turns alone."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from enum import Enum
+
+from bot.inbox import Item, LaneKey
+
+KILLS = 3
+"""How often an update may take the process down before it is set aside."""
+HEADS = 3
+"""How many updates of a lane may have begun and not been committed at a crash."""
+
+
+class Judgement(Enum):
+    """What is known of an update when its turn comes."""
+
+    FREE = "nothing speaks against it"
+    WATCHED = "it may have been running at a crash: its start is written down first"
+    SUSPECT = "it began before and was not done: it runs alone, so that the blame is sure"
+    GUILTY = "it ended the process too often"
+
+
+class Quarantine:
+    """Judges updates that a crash left behind.
+
+    `attempts` of an update counts the starts that were written down: an update that begins at
+    once is inserted with one, so that in a quiet bot the very first death counts.
+    """
+
+    def __init__(self, *, patience: float = 0.1) -> None:
+        self._patience = patience
+        self._doubts: dict[LaneKey, int] = {}
+        self._turn = threading.Lock()
+
+    def doubt(self, lanes: Iterable[LaneKey]) -> None:
+        """Watch the first updates of lanes that the last holder of the lease left behind."""
+        self._doubts.update(dict.fromkeys(lanes, HEADS))
+
+    def judge(self, item: Item) -> Judgement:
+        """Say how an update is to be run; called once for each."""
+        left = self._doubts.get(item.key, 0)
+        if not item.recovered or not left:
+            return Judgement.FREE
+        self._doubts[item.key] = left - 1
+        if left == 1:
+            del self._doubts[item.key]
+        if item.attempts >= KILLS:
+            return Judgement.GUILTY
+        return Judgement.SUSPECT if item.attempts else Judgement.WATCHED
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Let no other suspect begin in the block, or in its first moments when it lasts.
+
+        A process that dies of an update dies at once; a slow one shall not hold up the others.
+        """
+        self._turn.acquire()
+        once = threading.Lock()
+
+        def give_way() -> None:
+            if once.acquire(blocking=False):
+                self._turn.release()
+
+        timer = threading.Timer(self._patience, give_way)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+            give_way()
