@@ -202,8 +202,13 @@ def _parsed(name: str, given: str, schemes: tuple[str, ...]) -> SplitResult:
     except ValueError:
         usable = False
     if not usable or re.search(r"\s", given):
-        raise SettingsError(f"{name} must be an address that starts with {schemes[0]}://")
+        raise SettingsError(f"{name} must be an address that starts with {_starts(schemes)}.")
     return parts
+
+
+def _starts(schemes: tuple[str, ...]) -> str:
+    """What an address may begin with, for a person."""
+    return " or ".join(f"{scheme}://" for scheme in schemes)
 
 
 def _refuse(name: str, given: str, expected: str) -> NoReturn:

@@ -219,6 +219,12 @@ def test_an_error_never_shows_a_secret(tmp_path: Path, name: str, value: str) ->
     assert TOKEN not in sentence
 
 
+def test_an_unfit_address_is_told_every_beginning_that_fits(tmp_path: Path) -> None:
+    """Who tries an engine that is not there learns which ones are."""
+    sentence = refusal(tmp_path, DATABASE_URL="mysql://host/name")
+    assert "sqlite:// or postgresql://" in sentence
+
+
 def test_a_long_wrong_value_is_shortened(tmp_path: Path) -> None:
     """A pasted page does not fill the terminal."""
     assert len(refusal(tmp_path, LOG_LEVEL="x" * 10_000)) < 200
