@@ -11,7 +11,7 @@ from models import Bot, User
 from models import Inbox as Row
 
 PLUGINS = [Path(__file__).parent / "plugins"]
-FIRST, SECOND = 111, 222
+FIRST, SECOND = 1111111, 2222222
 TOKENS = f"{FIRST}:{'a' * 35},{SECOND}:{'b' * 35}"
 
 
