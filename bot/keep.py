@@ -28,8 +28,11 @@ class Child(Protocol):
 
 
 def spawn() -> Child:
-    """Start the bot in a process of its own."""
-    return subprocess.Popen([sys.executable, "-m", "bot", "run"])
+    """Start the bot, in a session of its own: a stop reaches it once, from its keeper.
+
+    Two of them would end it at once, with its handlers half done.
+    """
+    return subprocess.Popen([sys.executable, "-m", "bot", "run"], start_new_session=True)
 
 
 class Keeper:
@@ -55,12 +58,16 @@ class Keeper:
             signal.signal(number, self._pass_on)
         while (code := self.step()) is None:
             self._sleep(self._pause)
+            if self._stopping:
+                return 0
         return code
 
     def step(self) -> int | None:
         """Run the child once; its exit code when that is final, else None."""
         born = self._clock()
         self._child = self._start()
+        if self._stopping:
+            self._child.send_signal(signal.SIGTERM)
         code = self._child.wait()
         if self._stopping or code in FINAL:
             return code if code >= 0 else 128 - code

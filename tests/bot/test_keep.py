@@ -65,9 +65,32 @@ def test_a_stop_goes_on_to_the_child() -> None:
     assert keepers[0].step() == 143 and child.got == [signal.SIGTERM]
 
 
+def test_a_stop_between_two_children_starts_no_third() -> None:
+    """Who is stopped while it waits ends; a child that was just begun is told."""
+    keepers: list[Keeper] = []
+    late = Child(0)
+
+    def stopped(_seconds: float = 0.0) -> None:
+        keepers[-1]._pass_on(signal.SIGTERM, None)
+
+    def start() -> Child:
+        stopped()
+        return late
+
+    before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
+    children = [Child(-9)]
+    keepers.append(Keeper(children.pop, sleep=stopped))
+    assert keepers[-1].run() == 0 and not children
+    keepers.append(Keeper(start))
+    assert keepers[-1].run() == 0 and late.got == [signal.SIGTERM]
+    for number, handler in zip((signal.SIGTERM, signal.SIGINT), before):
+        signal.signal(number, handler)
+
+
 def test_the_child_is_the_bot(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is kept is `python -m bot run`; with a bad setting it ends with code 2 for good."""
     monkeypatch.setenv("BOT_THREADS", "many")
     child = spawn()
     assert isinstance(child, Popen) and child.args == [sys.executable, "-m", "bot", "run"]
+    assert os.getsid(child.pid) == child.pid != os.getsid(0)
     assert child.wait() == 2 and os.environ["BOT_THREADS"] == "many"
