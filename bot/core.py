@@ -10,12 +10,13 @@ from datetime import datetime
 from typing import Any
 
 import redis
+from telebot import TeleBot
 
 from bot import middleware
 from bot.client import Client
 from bot.context import Runtime
 from bot.conversations import Conversations
-from bot.dispatch import Dispatch
+from bot.dispatch import REGISTER, Dispatch
 from bot.i18n import Catalogues
 from bot.inbox import Inbox, kind_of
 from bot.lanes import Lanes
@@ -26,6 +27,7 @@ from bot.menu import Menu
 from bot.metrics import Metrics
 from bot.polling import Poller
 from bot.registry import Registry
+from bot.rules import KINDS
 from bot.throttle import Throttle
 from bot.turns import Desk, Turns
 from bot.wire import Wire
@@ -203,7 +205,7 @@ class Core:
             client,
             self.inbox,
             self.lanes,
-            kinds=self._kinds(),
+            kinds=kinds_of(client.telebot),
             received=self._received,
             allowed=lease.valid,
             prepare=lambda: self._introduce(client, runtime),
@@ -211,10 +213,6 @@ class Core:
         menu = Menu(parts.registry, parts.catalogues)
         runtime.tell_menu = menu.tell
         return Seat(client, lease, poller, runtime, menu)
-
-    def _kinds(self) -> list[str]:
-        plugins = self.parts.registry.plugins.values()
-        return sorted({*ALWAYS, *(h.kind for plugin in plugins for h in plugin.handlers)})
 
     def _received(self, updates: list[dict[str, Any]], duplicates: int) -> None:
         for update in updates:
@@ -230,3 +228,9 @@ class Core:
                 for model in plugin.models:
                     if field_ := model._meta.fields.get("chat_id"):
                         model.update({field_: new}).where(field_ == old).execute()
+
+
+def kinds_of(telebot: TeleBot) -> list[str]:
+    """The kinds of update that Telegram is asked for: the core's own and those with handlers."""
+    handled = (k for k in KINDS if getattr(telebot, f"{REGISTER.get(k, k)}_handlers", None))
+    return sorted({*ALWAYS, *handled})

@@ -30,6 +30,10 @@ def migrate(settings: Settings, *, undo: str | None = None, strict: bool = False
         else:
             done = migrations.migrate(database, found)
             print(f"Migrated: {', '.join(done)}" if done else "The tables are up to date.")
+            models = [model for source in found[1:] for model in source.models]
+            if said := migrations.drift(database, models):
+                print("\n".join(said), file=sys.stderr)
+                return 1
     except migrations.MigrationError as error:
         print(error, file=sys.stderr)
         return 1

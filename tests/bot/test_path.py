@@ -348,5 +348,8 @@ def test_a_module_in_plain_telebot_style_runs_too(kit: ChatKit) -> None:
     assert kit.bob.send("/old") == ["old style"]
     assert kit.bob.send("break") == [SORRY]
     assert (Failure.get().plugin, Failure.get().handler) == ("oldstyle", "broken")
+    kit.telegram.inline(kit.bot_id, 1002, "anything")
+    kit.step()
+    assert len(kit.calls("answerInlineQuery")) == 1
     kit.switches.set("oldstyle", False)
     assert kit.bob.send("break") == ["? break"]

@@ -50,6 +50,17 @@ def test_the_tables_of_core_and_plugins_are_made(
     assert second == "The tables are up to date."
 
 
+def test_a_table_that_lags_behind_its_class_is_said(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A column that no migration makes is a mistake before it is a failing handler."""
+    migrate(settings)
+    pets = settings.plugins_path[0] / "pets.py"
+    pets.write_text(pets.read_text() + "    age = peewee.IntegerField(null=True)\n")
+    assert migrate(settings) == 1
+    assert "The table pets_pet has no column age" in capsys.readouterr().err
+
+
 def test_a_migration_is_undone_by_name(
     settings: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:

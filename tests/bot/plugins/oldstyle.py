@@ -14,5 +14,9 @@ def register(bot: Any) -> None:
     def broken(message: Any) -> None:
         raise KeyError("old")
 
+    def inline(query: Any) -> None:
+        bot.answer_inline_query(query.id, [])
+
     bot.message_handler(commands=["old"])(old)
+    bot.inline_handler(func=lambda query: True)(inline)
     bot.message_handler(func=lambda message: message.text == "break")(broken)
