@@ -41,16 +41,16 @@ def plugins(settings: Settings, _options: argparse.Namespace) -> int:
     return print_plugins(settings)
 
 
-def sandbox(settings: Settings, _options: argparse.Namespace) -> int:
+def sandbox(settings: Settings, options: argparse.Namespace) -> int:
     """Serve a Bot API and a chat page on this machine, to try a bot without Telegram."""
     from bot.logs import setup
-    from bot.start import check_port
+    from bot.start import bot_runs, check_port
     from sandbox.server import serve
 
     check_port("SANDBOX_PORT", settings.sandbox_port, host="127.0.0.1")
     writer = setup(settings.log_level, settings.log_format)
     try:
-        serve(settings.sandbox_port)
+        serve(settings.sandbox_port, needed=lambda: options.last and bot_runs(settings))
     finally:
         writer.stop()
     return 0
@@ -84,6 +84,8 @@ def parser() -> argparse.ArgumentParser:
         if verb is run:
             own.add_argument("--keep", action="store_true", help="start it again whenever it dies")
             own.add_argument("--again", action="store_true", help=argparse.SUPPRESS)
+        if verb is sandbox:
+            own.add_argument("--last", action="store_true", help="end on SIGTERM after the bot")
         if verb is migrate:
             own.add_argument(
                 "--undo", metavar="NAME", help="undo the last migration of core or of a plugin"

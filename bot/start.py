@@ -15,6 +15,10 @@ from settings import Settings, SettingsError
 
 STOPPED_BY_HAND = (128 + signal.SIGINT, 128 + signal.SIGTERM)
 
+PATIENCE = 20
+"""Seconds that the processes get to end in: honcho's own five are less than a bot may need."""
+HONCHO = f"from honcho import command, manager; manager.KILL_WAIT = {PATIENCE}; command.main()"
+
 PASSED_ON = {
     signal.SIGINT: signal.SIGINT,
     signal.SIGTERM: signal.SIGTERM,
@@ -36,7 +40,7 @@ def up(settings: Settings, *, call: Call | None = None) -> int:
         return code
     print(welcome(settings), flush=True)
     # honcho would read .env in a way of its own; every process reads it by itself.
-    honcho = [sys.executable, "-m", "honcho", "start", "-e", os.devnull]
+    honcho = [sys.executable, "-c", HONCHO, "start", "-e", os.devnull]
     code = call([*honcho, *processes(settings)], environ)
     return 0 if code in STOPPED_BY_HAND else code
 
@@ -75,6 +79,15 @@ def check_port(name: str, port: int, *, host: str) -> None:
                 f"Port {port} cannot be used ({error.strerror}):"
                 f" stop the program that has it, or set {name} to a free port."
             ) from None
+
+
+def bot_runs(settings: Settings) -> bool:
+    """Whether the bot's process still lives: it holds its port to the end."""
+    try:
+        check_port("METRICS_PORT", settings.metrics_port, host="")
+    except SettingsError:
+        return True
+    return False
 
 
 def child_environ(settings: Settings) -> dict[str, str]:

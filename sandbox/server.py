@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import logging
 import signal
-from collections.abc import Iterable, Iterator, Mapping
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -151,23 +153,34 @@ def make_app(telegram: Telegram, *, hosts: Iterable[str] = ()) -> WSGIApplicatio
 
 
 @contextmanager
-def _stopped_by_signals() -> Iterator[None]:
-    """Let SIGTERM and SIGINT both raise KeyboardInterrupt while the block runs."""
-    numbers = (signal.SIGTERM, signal.SIGINT)
-    before = [signal.signal(number, signal.default_int_handler) for number in numbers]
+def _stopped_by_signals(needed: Callable[[], bool]) -> Iterator[None]:
+    """Let SIGINT raise KeyboardInterrupt while the block runs, and SIGTERM once nobody needs it."""
+
+    def wait() -> None:
+        while needed():
+            time.sleep(POLL_SECONDS)
+        signal.raise_signal(signal.SIGINT)
+
+    def ask(*_: object) -> None:
+        threading.Thread(target=wait, name="needed", daemon=True).start()
+
+    before = (
+        signal.signal(signal.SIGTERM, ask),
+        signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
     try:
         yield
     finally:
-        for number, handler in zip(numbers, before, strict=True):
-            signal.signal(number, handler)
+        signal.signal(signal.SIGTERM, before[0])
+        signal.signal(signal.SIGINT, before[1])
 
 
-def serve(port: int, *, host: str = LOOPBACK) -> None:
+def serve(port: int, *, host: str = LOOPBACK, needed: Callable[[], bool] = lambda: False) -> None:
     """Serve a fresh sandbox until SIGTERM or SIGINT; call it from the main thread.
 
-    Raises OSError when the port is taken.
+    After SIGTERM it still serves while it is `needed`. Raises OSError when the port is taken.
     """
     server = open_server(make_app(Telegram(), hosts=[host]), port, host=host)
     log.info("sandbox: http://%s:%s", "localhost" if host == LOOPBACK else host, server.port)
-    with _stopped_by_signals(), suppress(KeyboardInterrupt):
+    with suppress(KeyboardInterrupt), _stopped_by_signals(needed):
         server.serve_forever(POLL_SECONDS)

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
@@ -119,9 +120,18 @@ def test_the_sandbox_is_served_on_its_port(
     """SANDBOX_PORT is checked, then served."""
     ports: list[int] = []
     monkeypatch.setattr("bot.start.check_port", lambda name, port, *, host: ports.append(port))
-    monkeypatch.setattr("sandbox.server.serve", ports.append)
+    outlives: list[bool] = []
+
+    def serve(port: int, *, needed: Callable[[], bool]) -> None:
+        ports.append(port)
+        outlives.append(needed())
+
+    monkeypatch.setattr("sandbox.server.serve", serve)
+    monkeypatch.setattr("bot.start.bot_runs", lambda _settings: True)
     assert command.main(["sandbox"]) == 0
-    assert ports == [loaded.sandbox_port] * 2
+    assert command.main(["sandbox", "--last"]) == 0
+    assert ports == [loaded.sandbox_port] * 4
+    assert outlives == [False, True]
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+import honcho.manager
 import pytest
 
 from bot import start
@@ -62,9 +63,21 @@ def test_the_sandbox_is_started_without_a_token(
     assert start.up(settings, call=calls) == 0
     assert calls.made == [
         ["bot", "migrate"],
-        ["honcho", "start", "-e", os.devnull, "bot", "sandbox"],
+        [start.HONCHO, "start", "-e", os.devnull, "bot", "sandbox"],
     ]
     assert f"http://localhost:{settings.sandbox_port}/" in capsys.readouterr().out
+
+
+def test_the_bot_runs_while_its_port_is_taken(settings: Settings, taken: int) -> None:
+    """That is how the sandbox knows that somebody may still call it."""
+    assert not start.bot_runs(settings)
+    assert start.bot_runs(dataclasses.replace(settings, metrics_port=taken))
+
+
+def test_the_processes_get_time_to_end() -> None:
+    """The name that is set is the one that honcho reads."""
+    assert honcho.manager.KILL_WAIT == 5
+    assert f"manager.KILL_WAIT = {start.PATIENCE}" in start.HONCHO
 
 
 def test_with_a_token_the_bot_alone_is_started(

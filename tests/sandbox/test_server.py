@@ -342,6 +342,22 @@ def test_serve_ends_on_a_signal(number: signal.Signals, caplog: pytest.LogCaptur
     assert f"http://localhost:{port}" in caplog.text
 
 
+def test_serve_outlives_who_needs_it() -> None:
+    """After SIGTERM it still answers, until it is not needed any more."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    answers: list[bytes] = []
+
+    def needed() -> bool:
+        answers.append(exchange(port, b"GET /app/faults HTTP/1.0\r\nHost: localhost\r\n\r\n"))
+        return len(answers) < 2
+
+    timer = threading.Timer(0.15, os.kill, (os.getpid(), signal.SIGTERM))
+    timer.start()
+    serve(port, needed=needed)
+    assert len(answers) == 2 and all(b" 200 " in answer for answer in answers)
+
+
 def test_a_busy_port_is_an_oserror() -> None:
     """The caller tells the person which setting to change."""
     with socket.create_server(("127.0.0.1", 0)) as busy, pytest.raises(OSError, match="in use"):
