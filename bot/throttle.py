@@ -13,11 +13,12 @@ log = logging.getLogger(__name__)
 
 SCRIPT = """
 local time = redis.call('TIME')
-local now = time[1] + time[2] / 1000000
+local now = time[1] + time[2] / 1000000 - tonumber(ARGV[3])
 local rate, burst = tonumber(ARGV[1]), tonumber(ARGV[2])
 local seen = redis.call('HMGET', KEYS[1], 'tokens', 'at', 'told')
-local tokens = tonumber(seen[1]) or burst
-tokens = math.min(burst, tokens + (now - (tonumber(seen[2]) or now)) * rate)
+local before = tonumber(seen[2]) or now
+local at = math.max(now, before)
+local tokens = math.min(burst, (tonumber(seen[1]) or burst) + (at - before) * rate)
 local verdict, told = 0, 0
 if tokens >= 1 then
   tokens = tokens - 1
@@ -25,7 +26,7 @@ else
   verdict = seen[3] == '1' and 2 or 1
   told = 1
 end
-local at = string.format('%.6f', now)
+at = string.format('%.6f', at)
 redis.call('HSET', KEYS[1], 'tokens', tostring(tokens), 'at', at, 'told', told)
 redis.call('PEXPIRE', KEYS[1], math.ceil(burst / rate * 1000) + 1000)
 return verdict
@@ -66,22 +67,26 @@ class Throttle:
         self._redis_from = float("-inf")
         self._buckets: dict[int, tuple[float, float, bool]] = {}
 
-    def check(self, user_id: int) -> Verdict:
-        """Take one token of a user, if there is one."""
+    def check(self, user_id: int, ago: float = 0.0) -> Verdict:
+        """Take one token of a user, if there was one `ago` seconds before now.
+
+        What counts is when an update came, not how long it waited for its turn: a flood that is
+        answered slowly is a flood.
+        """
         if not self.rate:
             return Verdict.GO
         if self._script and self._clock() >= self._redis_from:
             try:
-                keys, arguments = [f"steadygram:throttle:{user_id}"], [self.rate, self.burst]
+                keys, arguments = [f"steadygram:throttle:{user_id}"], [self.rate, self.burst, ago]
                 return Verdict(int(self._script(keys, arguments)))
             except redis.RedisError as error:
                 log.warning("Redis is away, each process throttles alone: %s", error)
                 self._redis_from = self._clock() + self._retry
-        return self._check_here(user_id)
+        return self._check_here(user_id, self._clock() - ago)
 
-    def _check_here(self, user_id: int) -> Verdict:
-        at = self._clock()
+    def _check_here(self, user_id: int, at: float) -> Verdict:
         tokens, seen, told = self._buckets.get(user_id, (float(self.burst), at, False))
+        at = max(at, seen)
         tokens = min(self.burst, tokens + (at - seen) * self.rate)
         if tokens >= 1:
             self._put(user_id, (tokens - 1, at, False))

@@ -21,6 +21,25 @@ def test_a_burst_then_one_notice_then_silence() -> None:
     assert [throttle.check(1), throttle.check(1)] == [GO, TELL]
 
 
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_flood_that_waits_for_its_turn_is_a_flood(
+    shared: bool, request: pytest.FixtureRequest
+) -> None:
+    """Eight updates of one moment are handled a second apart: the time they came at counts."""
+    clock = Clock()
+    store = redis.Redis.from_url(request.getfixturevalue("redis_url")) if shared else None
+    throttle = Throttle(1, 5, clock=clock, store=store)
+    verdicts = []
+    for waited in range(8):
+        verdicts.append(throttle.check(1, ago=waited))
+        clock.now += 1
+    assert verdicts == [GO] * 5 + [TELL, DROP, DROP]
+    assert throttle.check(2, ago=60) is GO
+    assert throttle.check(2, ago=90) is GO
+    if store is not None:
+        store.close()
+
+
 def test_a_rate_of_zero_turns_it_off() -> None:
     """Without a rate nobody is held."""
     throttle = Throttle(0, 5)
