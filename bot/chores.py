@@ -8,6 +8,7 @@ from typing import Protocol
 
 from bot.conversations import forget
 from bot.core import Core
+from models import Role, User
 from services import analytics
 
 log = logging.getLogger(__name__)
@@ -27,6 +28,7 @@ class Chores:
         self.tables = tables
         self._due: dict[str, float] = {}
         self._menus_stale = True
+        self._team: set[tuple[int, str]] = set()
 
     def step(self, at: float) -> None:
         """Do what is due at the monotonic time `at`; raises what the database raises."""
@@ -36,6 +38,8 @@ class Chores:
             if seat.led:
                 self.core.lanes.wake(self.core.inbox.claim(seat.bot_id))
         self._menus_stale |= self._is_due("menus", at, 60)
+        if self._is_due("team", at, 5):
+            self._look_at_team()
         self._sync_menus()
         if self._is_due("gauges", at, 5):
             self._measure_inbox()
@@ -60,6 +64,13 @@ class Chores:
         metrics.inbox_oldest_age.set(age)
         for name in self.core.parts.registry.plugins:
             metrics.plugin_state(name).set(self.core.parts.switches.on(name, 0))
+
+    def _look_at_team(self) -> None:
+        """Who was given a role, or lost it, has another menu."""
+        found = User.select(User.telegram_id, User.role).where(User.role != Role.USER.value)
+        team = {(user.telegram_id, user.role.value) for user in found}
+        self._menus_stale |= team != self._team
+        self._team = team
 
     def _sync_menus(self) -> None:
         """Bring every bot's command menu up to date, once its name is known."""

@@ -20,10 +20,11 @@ from bot.chores import Chores
 from bot.lease import Lease
 from bot.process import Process, begin_again
 from bot.testing import ChatKit
-from database import Database
+from database import Database, db
 from models import Inbox as Row
+from models import Role, User
 from sandbox.telegram import Telegram
-from services import failures
+from services import failures, users
 from tests.bot.test_lease import Clock
 
 PLUGINS = [Path(__file__).parent / "plugins"]
@@ -253,3 +254,22 @@ def test_the_chores_keep_numbers_menus_and_replays(
     chores.step(700.0)
     assert len(kit.calls("setMyCommands")) > menus
     assert metrics.get_sample_value("bot_active_users", {"period": "day"}) == 1
+
+
+def test_a_role_changes_the_menu_within_seconds(kit: ChatKit) -> None:
+    """A new moderator need not wait for the minute's round; without a change nothing is told."""
+    for seat in kit.core.seats:
+        seat.lease.step()
+        kit.core.lead(seat)
+    chores = Chores(kit.core, [])
+    kit.bob.send("/start")
+    chores.step(0.0)
+    with db.atomic():
+        users.set_role(User.get(User.telegram_id == kit.bob.id), Role.MODERATOR)
+    before = len(kit.calls("setMyCommands"))
+    chores.step(6.0)
+    scopes = [call["scope"] for call in kit.calls("setMyCommands")[before:]]
+    assert any(str(kit.bob.id) in str(scope) for scope in scopes)
+    told = len(kit.calls("setMyCommands"))
+    chores.step(12.0)
+    assert len(kit.calls("setMyCommands")) == told
