@@ -154,6 +154,23 @@ def test_an_end_without_a_traceback(
     assert capsys.readouterr().err == ("Set X.\n" if code == 2 else "")
 
 
+def test_a_reader_that_has_seen_enough_is_no_failure(tmp_path: Path) -> None:
+    """`python -m bot plugins | head -0` says nothing of a broken pipe."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-m", "bot", "plugins"],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT), "PLUGINS_PATH": str(ROOT / "plugins")},
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_the_sandbox_ends_on_ctrl_c(tmp_path: Path) -> None:
     """SIGINT ends the process with its code and without a traceback."""
     with socket.socket() as probe:
