@@ -155,4 +155,6 @@ def _read_options(value: Any) -> list[Json]:
         mode = str(given.get("text_parse_mode") or "")
         text = _read_text(str(given.get("text") or ""), mode, "text")
         options.append({"persistent_id": str(number), **text, "voter_count": 0})
+    if len({option["text"] for option in options}) < len(options):
+        raise bad("POLL_OPTION_DUPLICATE")
     return options

@@ -92,6 +92,7 @@ def test_impossible_votes(
         ({"options": "{}"}, "expected an Array of String as options"),
         ({"options": "[]"}, "poll must have at least 1 option"),
         ({"options": ["a"] * 13}, "poll can't have more than 12 options"),
+        ({"options": ["a", "b", "a"]}, "POLL_OPTION_DUPLICATE"),
         ({"options": ["a", ""]}, "poll options must be non-empty"),
         ({"options": ["a", "x" * 101]}, "poll options length must not exceed 100"),
         ({"type": "duel"}, "unsupported poll type specified"),
