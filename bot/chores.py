@@ -48,6 +48,7 @@ class Chores:
                 self.core.parts.metrics.active_users(period).set(analytics.active(period))
         if self._is_due("forget", at, 600):
             forget(self.core.parts.clock() - timedelta(minutes=1))
+            self.core.conversations.sweep()
             while self.core.inbox.forget() == 5000:
                 pass
 

@@ -225,7 +225,7 @@ class Client:
 class Outbox:
     """Takes the calls of an atomic handler instead of making them, to be made after the commit.
 
-    Methods that only ask (get...) are made at once.
+    Methods that only ask (get...) are refused.
     """
 
     def __init__(self, client: Client) -> None:
@@ -240,11 +240,18 @@ class Outbox:
         params: Mapping[str, Any] | None = None,
         files: Mapping[str, Any] | None = None,
         *,
-        timeout: tuple[float, float] | None = None,
+        timeout: tuple[float, float] | None = None,  # noqa: ARG002 - as Client has it
     ) -> Any:
-        """Record the call; the result is not known yet. Raises ValueError for files."""
+        """Record the call; its result is not known yet.
+
+        Raises ValueError for files and for methods that only ask: the answer would be waited for
+        inside the transaction, which on SQLite keeps everybody from writing.
+        """
         if method.startswith("get"):
-            return self._client.call(method, params, files, timeout=timeout)
+            raise ValueError(
+                f"an atomic handler cannot call {method} and wait for the answer: call it in a"
+                " handler or step before, or leave out atomic=True"
+            )
         if files:
             raise ValueError(
                 "an atomic handler cannot upload files: send a file_id or a URL, or leave out"

@@ -254,7 +254,7 @@ class Context:
         """Count an event of this user for the statistics, once the update is done."""
         if not 0 < len(event) <= 64:
             raise ValueError(f"{event!r} cannot be an event: name it with 1 to 64 letters.")
-        self.effects.events.append((event, data))
+        self.effects.events.append((event, json.loads(json.dumps(data))))
 
     def speak(self, language: str) -> None:
         """Speak another language with the user from now on, in the command menu too."""

@@ -65,9 +65,16 @@ class Conversations:
         else:
             self._open[change.key] = change.opened
 
+    def sweep(self) -> None:
+        """Let go of what has expired; what was never read is read once and then known."""
+        at = self.clock()
+        for key, opened in list(self._open.items()):
+            if opened is not None and opened.expires_at <= at and self._open.get(key) is opened:
+                self._open.pop(key, None)
+
     def move(self, bot_id: int, old: int, new: int) -> None:
         """Follow a group that became a supergroup."""
-        for key in [key for key in self._open if key[:2] == (bot_id, old)]:
+        for key in [key for key in list(self._open) if key[:2] == (bot_id, old)]:
             self._open[(bot_id, new, key[2])] = self._open.pop(key)
 
 

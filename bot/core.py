@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+import peewee
 import redis
 from telebot import TeleBot
 
@@ -227,7 +228,21 @@ class Core:
             for plugin in self.parts.registry.plugins.values():
                 for model in plugin.models:
                     if field_ := model._meta.fields.get("chat_id"):
-                        model.update({field_: new}).where(field_ == old).execute()
+                        _move_rows(model, field_, old, new)
+
+
+def _move_rows(model: Any, field_: Any, old: int, new: int) -> None:
+    """Give a plugin's rows the new id; where the new chat has its like already, that one stays."""
+    try:
+        with db.atomic():
+            model.update({field_: new}).where(field_ == old).execute()
+    except peewee.IntegrityError:
+        for row in list(model.select().where(field_ == old)):
+            try:
+                with db.atomic():
+                    model.update({field_: new}).where(row._pk_expr()).execute()
+            except peewee.IntegrityError:
+                log.warning("%s: a row of chat %s stays behind", model.__name__, old)
 
 
 def kinds_of(telebot: TeleBot) -> list[str]:

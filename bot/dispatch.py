@@ -12,7 +12,7 @@ from telebot import TeleBot
 from telebot.apihelper import ApiTelegramException
 
 from bot import plain
-from bot.client import Client, Outbox
+from bot.client import Ambiguous, Client, Outbox, Stopping
 from bot.context import ENDED
 from bot.conversations import Change, Conversations
 from bot.inbox import Item
@@ -24,6 +24,9 @@ from database import db
 from services.users import People
 
 log = logging.getLogger(__name__)
+
+ROUNDS = 20
+"""How often the replies of an atomic handler are begun again while Telegram does not answer."""
 
 REGISTER = {"inline_query": "inline", "chosen_inline_result": "chosen_inline"}
 """Update kinds whose name in telebot's register methods is another."""
@@ -92,6 +95,7 @@ class Dispatch:
         The calls stay in the inbox until they are sent, so that a crash in between loses none.
         """
         ctx, client = turn.ctx, turn.ctx.caller
+        person = dict(turn.user.__data__) if turn.user else {}
         before, update = replace(ctx.effects, events=list(ctx.effects.events)), turn.item.update
         outbox = Outbox(turn.client)
         try:
@@ -107,9 +111,12 @@ class Dispatch:
                 entry = entry_of(turn, "replying", json.dumps(turn.item.update))
                 if not self.ledger.commit([entry]):
                     raise Settled
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, Settled) and entry.change:
+                self.conversations.keep(entry.change)  # committed by the run before
             ctx.effects, turn.item.update = before, update
             if turn.user is not None:
+                turn.user.take(person)
                 self.people.forget(turn.user.telegram_id)
             raise
         finally:
@@ -182,11 +189,17 @@ class Dispatch:
 
 def send_replies(client: Client, item: Item) -> Entry:
     """Send what an atomic handler left; a call that Telegram refuses does not stop the rest."""
-    for method, params in item.update["calls"]:
+    calls = item.update["calls"]
+    while calls:
+        method, params = calls[0]
         try:
             client.call(method, params)
-        except ApiTelegramException as error:
+        except (Ambiguous, ApiTelegramException) as error:
+            if getattr(error, "error_code", 500) >= 500 and item.rounds < ROUNDS:
+                item.rounds += 1
+                raise Stopping(f"{method} is sent later") from error
             log.warning("%s after %s was refused: %s", method, item.update["handler"], error)
+        del calls[0]
     return Entry(item)
 
 

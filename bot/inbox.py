@@ -38,6 +38,11 @@ class Item:
     attempts: int = 0
     recovered: bool = False
     """Read back from the table: a start of its handler is written down before it runs."""
+    rounds: int = 0
+    waits: int = 0
+    """How often in a row its handler met an outage although our database answers."""
+    passed: bool = False
+    """The throttle let it through: it does not pay again when it runs again."""
     user: User | None = None
     fresh_user: bool = False
 
@@ -110,6 +115,8 @@ class Inbox:
         self.people = people
         self.chats = chats
         self.clock = clock
+        self._claimed: set[tuple[int, int]] = set()
+        """Put in by a person's decision: the throttle does not concern them."""
 
     def accept(
         self,
@@ -157,8 +164,13 @@ class Inbox:
             for update_id, kind, payload, state, attempts in rows
             if update_id not in skip
         ]
+        items = items[:limit]
+        for item in items:
+            if item.id in self._claimed:
+                item.passed = True
+                self._claimed.discard(item.id)
         self._meet([item for item in items if item.state == "new"], self.clock())
-        return items[:limit]
+        return items
 
     def waiting(self, bot_id: int) -> list[LaneKey]:
         """Every lane of a bot that has open updates: what a crash or a stop left behind."""
@@ -173,11 +185,12 @@ class Inbox:
         rows = db.execute_sql(
             _sql(
                 "UPDATE inbox SET state = 'new' WHERE bot_id = ? AND state = 'queued'"
-                " RETURNING lane"
+                " RETURNING lane, update_id"
             ),
             (bot_id,),
         ).fetchall()
-        return sorted({(bot_id, lane) for (lane,) in rows})
+        self._claimed.update((bot_id, update_id) for _, update_id in rows)
+        return sorted({(bot_id, lane) for lane, _ in rows})
 
     def reload(self, item: Item) -> bool:
         """Read an update's state and payload again; False when it is done."""
@@ -257,6 +270,11 @@ class Inbox:
         for item in items:
             if sender := senders.get(item.id):
                 item.user = users.get(sender.telegram_id)
+
+
+def lanes_of(bot_id: int, updates: Iterable[Raw]) -> set[LaneKey]:
+    """The lanes that updates belong to."""
+    return {item.key for item in _items(bot_id, updates)}
 
 
 def _items(bot_id: int, updates: Iterable[Raw]) -> list[Item]:

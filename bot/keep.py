@@ -66,7 +66,7 @@ class Keeper:
         """Run the child once; its exit code when that is final, else None."""
         born = self._clock()
         self._child = self._start()
-        if self._stopping:
+        if self._stopping:  # asked while it was being started
             self._child.send_signal(signal.SIGTERM)
         code = self._child.wait()
         if self._stopping or code in FINAL:

@@ -77,6 +77,11 @@ class Ledger:
         """Give back the place of an update that was begun and will not be finished here."""
         self._slots.release()
 
+    def drop(self, item: Item) -> None:
+        """Give back the place of an update that turned out to be committed already."""
+        self._committed([item])
+        self._slots.release()
+
     def add(self, entry: Entry) -> None:
         """Put a finished update into the next group."""
         with self._lock:
@@ -101,14 +106,22 @@ class Ledger:
             entries, self._waiting = self._waiting, []
         if not entries:
             return 0
-        try:
-            self._commit_group(entries)
-        except BaseException:
-            with self._lock:
-                self._waiting = entries + self._waiting
-            raise
-        self._committed([entry.item for entry in entries])
-        self._slots.release(len(entries))
+        groups: dict[int, list[Entry]] = {}
+        for entry in entries:
+            groups.setdefault(entry.item.bot_id, []).append(entry)
+        trouble: Exception | None = None
+        for group in groups.values():  # the lease of one bot is not that of another
+            try:
+                self._commit_group(group)
+            except Exception as error:  # noqa: BLE001 - raised when the other bots had their turn
+                with self._lock:
+                    self._waiting = group + self._waiting
+                trouble = trouble or error
+                continue
+            self._committed([entry.item for entry in group])
+            self._slots.release(len(group))
+        if trouble:
+            raise trouble
         return len(entries)
 
     def run(self, stop: threading.Event, lost: Callable[[], None]) -> None:
@@ -119,9 +132,10 @@ class Ledger:
             except Fenced:
                 return lost()
             except Exception as error:
-                if not is_outage(error):
-                    raise
-                log.warning("the database is away, the ledger waits: %s", error)
+                if is_outage(error):
+                    log.warning("the database is away, the ledger waits: %s", error)
+                else:  # without this thread nothing more would begin, and nobody would know
+                    log.exception("the ledger failed and tries again")
                 db.close()
                 stop.wait(0.5)
 
@@ -135,11 +149,11 @@ class Ledger:
             if lease := self.leases.get(bot_id):
                 lease.check()
         done = self._mark([entry for entry in entries if entry.item.state == "new"], at)
-        self._mark([entry for entry in entries if entry.item.state != "new"], at)
+        replied = self._mark([entry for entry in entries if entry.item.state != "new"], at)
         _count(done, at)
         _track(done, at)
         write([entry.change for entry in done if entry.change], at)
-        for entry in done:
+        for entry in [*done, *replied]:
             if entry.failure:
                 failures.record(**entry.failure)
         return len(done)

@@ -26,6 +26,9 @@ from services import failures, users
 
 log = logging.getLogger(__name__)
 
+WAITS = 5
+"""Outages in a row, with our own database there, after which it is the plugin's failure."""
+
 THROTTLED = ("message", "callback_query", "inline_query", "edited_message", "business_message")
 EVENTS = {
     "message": EventType.MESSAGE,
@@ -140,9 +143,10 @@ def limit(throttle: Throttle) -> Middleware:
 
     def run(turn: Turn, step: Step) -> None:
         verdict = Verdict.GO
-        if turn.user is not None and turn.item.kind in THROTTLED:
+        if turn.user is not None and turn.item.kind in THROTTLED and not turn.item.passed:
             verdict = throttle.check(turn.user.telegram_id)
         if verdict is Verdict.GO:
+            turn.item.passed = True
             return step(turn)
         turn.outcome = "throttled"
         if verdict is Verdict.TELL:
@@ -176,10 +180,12 @@ def guard(
     def run(turn: Turn, step: Step) -> None:
         try:
             step(turn)
-        except (Stopping, Fenced, Settled):
+        except (Stopping, Fenced, Settled, KeyboardInterrupt):
             raise
-        except (Exception, SystemExit) as error:
-            if is_outage(error):
+        except (
+            BaseException
+        ) as error:  # asyncio.CancelledError is no Exception, a plugin may raise it
+            if is_outage(error) and turn.item.waits < WAITS:
                 raise
             if _blocked_by_user(error):
                 turn.outcome = "blocked"
@@ -202,8 +208,16 @@ def guard(
     return run
 
 
+def _said(error: BaseException) -> str:
+    """What an exception says; one whose words fail has none."""
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - a plugin's own class
+        return ""
+
+
 def _blocked_by_user(error: BaseException) -> bool:
-    text = str(error)
+    text = _said(error)
     return getattr(error, "error_code", None) == 403 and (
         "bot was blocked by the user" in text or "user is deactivated" in text
     )
@@ -219,7 +233,7 @@ def failure_of(turn: Turn, error: BaseException) -> dict[str, Any]:
         "plugin": turn.handler.plugin if turn.handler else "",
         "handler": turn.handler.name if turn.handler else "",
         "error": name,
-        "message": mask(str(error))[:1000],
+        "message": mask(_said(error))[:1000],
         "traceback": mask("".join(traceback.format_exception(error)))[-20_000:],
         "fingerprint": hashlib.sha256(f"{turn.label}|{name}|{place}".encode()).hexdigest(),
         "chat_id": turn.ctx.chat.id if turn.ctx.chat else None,

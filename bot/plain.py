@@ -33,11 +33,12 @@ def _adopt(entry: dict[str, Any], plugin: str, on: Callable[[str, int], bool]) -
     name = getattr(func, "__name__", "handler")
     handler = Handler(plugin, name, func, "", {}, None, False, None, False)
 
-    def run(event: Any, *more: Any) -> None:
+    def run(event: Any, *more: Any, **words: Any) -> Any:
         turn: Turn = event.turn
         turn.handler = turn.ctx.handler = handler
-        func(event, *more)
+        result = func(event, *more, **words)
         turn.outcome = "ok"
+        return result
 
     def is_on(event: Any) -> bool:
         chat = event.turn.ctx.chat

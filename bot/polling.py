@@ -6,11 +6,11 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 from bot.client import Ambiguous, Client, NeverSent, Stopping
-from bot.inbox import Inbox, Item, LaneKey
+from bot.inbox import Inbox, Item, LaneKey, lanes_of
 from database import db, is_outage
 
 log = logging.getLogger(__name__)
@@ -24,6 +24,8 @@ class Lanes(Protocol):
     """Where accepted updates go."""
 
     def put(self, items: list[Item]) -> None: ...
+
+    def wake(self, keys: Iterable[LaneKey]) -> None: ...
 
     def idle(self, key: LaneKey) -> bool: ...
 
@@ -82,6 +84,11 @@ class Poller:
             (u["update_id"] for u in updates if type(u.get("update_id")) is int),
             default=(self._offset or 1) - 1,
         )
+        # An id that is known may have been committed when nobody was told so: by a commit whose
+        # answer was lost, or by a former holder of the lease.
+        fresh = {item.update_id for item in items}
+        known = [u for u in updates if u.get("update_id") not in fresh]
+        self.lanes.wake(lanes_of(self.client.bot_id, known))
         self.lanes.put(items)
         return len(items)
 
@@ -89,6 +96,7 @@ class Poller:
         """Fetch until `stop`; what waiting does not mend goes to `failed` and ends it."""
         while not stop.is_set():
             if self.lanes.full() or not self._allowed():
+                self.last_success = self._clock()  # our own choice, not Telegram's silence
                 self._wait(stop, 0.02)
                 continue
             try:

@@ -53,7 +53,7 @@ class Quarantine:
         return Judgement.SUSPECT if item.attempts else Judgement.WATCHED
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
+    def alone(self, item: Item) -> Iterator[None]:
         """Let no other suspect begin in the block, or in its first moments when it lasts.
 
         A process that dies of an update dies at once; a slow one shall not hold up the others.
@@ -65,7 +65,8 @@ class Quarantine:
             if once.acquire(blocking=False):
                 self._turn.release()
 
-        timer = threading.Timer(self._patience, give_way)
+        # The last chance decides: there even a slow one is waited for.
+        timer = threading.Timer(self._patience * 10 ** min(item.attempts, KILLS - 1), give_way)
         timer.daemon = True
         timer.start()
         try:

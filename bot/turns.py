@@ -77,19 +77,35 @@ class Turns:
                 self._lost()
                 return False
             except Settled:
-                self.ledger.dismiss()
                 if not self.inbox.reload(item):
+                    self.ledger.drop(item)
                     return True
-            except Exception as error:
                 self.ledger.dismiss()
+            except Exception as error:
                 if not isinstance(error, Stopping) and not is_outage(error):
-                    raise
+                    log.exception("update %s fell through, it is kept", item.update_id)
+                    self.ledger.add(_failed(item, type(error).__name__, f"Core: {error}"))
+                    return True
+                self.ledger.dismiss()
                 log.info("update %s waits: %s", item.update_id, type(error).__name__)
-                self._stop.wait(0.2)
+                self._stop.wait(self._pause(item, error))
             finally:
                 if not db.is_closed():
                     db.close()
         return False
+
+    def _pause(self, item: Item, error: Exception) -> float:
+        """Seconds to wait; counts how often our own database was there: it is not our outage."""
+        if not is_outage(error):
+            return 0.2
+        try:
+            db.execute_sql("SELECT 1")
+            item.waits += 1
+        except Exception as again:
+            if not is_outage(again):
+                raise
+            item.waits = 0
+        return float(min(3.0, 0.2 * 2**item.waits))
 
     def _handle(self, item: Item) -> Entry:
         if item.state == "replying":
@@ -100,7 +116,7 @@ class Turns:
             return self._turn(item)
         if judgement is Judgement.GUILTY:
             return self._set_aside(item)
-        with self.quarantine.alone() if judgement is Judgement.SUSPECT else nullcontext():
+        with self.quarantine.alone(item) if judgement is Judgement.SUSPECT else nullcontext():
             self.inbox.start(item)
             entry = self._turn(item)
             with db.atomic():  # at once, so that the next crash finds only what was running

@@ -37,7 +37,8 @@ class Chats:
         telegram_id = chat.get("id")
         if type(telegram_id) is not int or abs(telegram_id) >= 2**63:
             return
-        seen = (chat["type"], _text(chat.get("title")) or "", _text(chat.get("username")))
+        username = _text(chat.get("username"))
+        seen = (chat["type"], _text(chat.get("title")) or "", username and username[:64])
         membership = _membership(event) if kind == "my_chat_member" else None
         if membership is None and self._seen.get((bot_id, telegram_id)) == seen:
             return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import SimpleNamespace
 from typing import Any
 
@@ -43,9 +43,13 @@ class Lanes:
 
     def __init__(self) -> None:
         self.items: list[Item] = []
+        self.woken: set[LaneKey] = set()
 
     def put(self, items: list[Item]) -> None:
         self.items += items
+
+    def wake(self, keys: Iterable[LaneKey]) -> None:
+        self.woken = {*self.woken, *keys}
 
     def idle(self, key: LaneKey) -> bool:
         return True
@@ -103,6 +107,7 @@ def test_repeated_updates_are_counted_and_dropped(database: Database) -> None:
     poller.step(0)
     poller.step(0)
     assert counts == [(1, 0), (2, 1)] and len(lanes.items) == 2
+    assert lanes.woken == {(7, 5)}
 
 
 def test_updates_without_an_id_do_not_confuse_the_offset(database: Database) -> None:

@@ -123,13 +123,12 @@ def test_the_outbox_keeps_calls_for_later(desk: Desk) -> None:
     assert desk.wire.calls[0] == ("sendMessage", calls[0][1], None)
 
 
-def test_the_outbox_asks_at_once(desk: Desk) -> None:
-    """Methods that only ask are made, and their result is there."""
-    desk.plan(ok({"id": 42, "is_bot": True, "first_name": "Bot"}))
+def test_the_outbox_does_not_ask(desk: Desk) -> None:
+    """Nothing is waited for inside a transaction; the sentence says what to do instead."""
     outbox = Outbox(desk.client)
-    assert outbox.telebot.get_me().id == 42
-    assert outbox.calls == []
-    assert outbox.bot_id == 42
+    with pytest.raises(ValueError, match="leave out atomic=True"):
+        outbox.telebot.get_me()
+    assert outbox.calls == [] and outbox.bot_id == 42
 
 
 def test_the_outbox_takes_no_files(desk: Desk) -> None:
