@@ -15,7 +15,7 @@ from sandbox.telegram import Telegram
 from tests.sandbox.serving import ALICE, TOKEN, serving
 
 BOT = 1_000_000_001
-SECONDS = 20
+SECONDS = 60.0
 
 TELEBOT = """
     import sys
