@@ -1,13 +1,14 @@
 # make run    from a fresh clone to a running bot       make test     every test
 # make check  style and types                           make browser  the chat page in a Chromium
 # make clean  remove what was made (data/ is kept)      make lock     pin newer requirements
+# make bench  measure the speed beside others
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check browser clean lock
+.PHONY: help run test check browser bench clean lock
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -25,6 +26,9 @@ check: $(VENV)/dev.stamp
 
 browser: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest tests/browser
+
+bench: $(VENV)/dev.stamp
+	$(BIN)/python -m bench.run
 
 clean:
 	rm -rf $(VENV) .coverage htmlcov .hypothesis .mypy_cache .pytest_cache .ruff_cache

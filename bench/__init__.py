@@ -1,0 +1,1 @@
+"""Speed, measured beside others: nothing here is part of the bot."""

@@ -1,0 +1,197 @@
+"""The bots that are measured: how each is set up, started, looked at and taken down."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psycopg2
+
+ROOT = Path(__file__).parent.parent
+POSTGRES = os.environ.get("TEST_DATABASE_URL") or "postgresql://127.0.0.1:5432/postgres"
+TOKEN = "123456789:bench_bench_bench_bench_bench_bench"  # noqa: S105
+CORES = sorted(os.sched_getaffinity(0))
+SERVER_CORE, BOT_CORE = CORES[0], CORES[-1]
+
+PEERS = {
+    "pyTelegramBotAPI": "bench.peers.telebot_echo",
+    "aiogram": "bench.peers.aiogram_echo",
+}
+ENGINES = {"Steadygram, SQLite": "sqlite", "Steadygram, PostgreSQL": "postgresql"}
+NAMES = [*PEERS, *ENGINES]
+
+
+class Bot:
+    """One started bot on its core, in a folder of its own; close it to leave nothing behind.
+
+    `told=True` starts Steadygram under a profiler, in one thread.
+    """
+
+    def __init__(self, name: str, port: int, *, told: bool = False) -> None:
+        self.name = name
+        self.folder = Path(tempfile.mkdtemp(prefix="steadygram_bench_"))
+        self.database = ""
+        self.environ = {
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "TELEGRAM_API_URL": f"http://127.0.0.1:{port}",
+            "TELEGRAM_BOT_TOKEN": TOKEN,
+        }
+        try:
+            if name in ENGINES:
+                self._prepare()
+            self.process = self._start(
+                ["-m", PEERS.get(name, "bench.where" if told else "bot"), "run"]
+            )
+        except BaseException:
+            self._clean()
+            raise
+
+    @property
+    def alive(self) -> bool:
+        return self.process.poll() is None
+
+    def cpu(self) -> float:
+        """Seconds of CPU time so far, user and system, all threads."""
+        fields = self._proc("stat").rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def memory(self) -> float:
+        """Resident memory in MiB."""
+        line = next(line for line in self._proc("status").splitlines() if line[:5] == "VmRSS")
+        return int(line.split()[1]) / 1024
+
+    def pin_database(self) -> None:
+        """Keep the server's processes of this bot's database off the bot's core."""
+        if not self.database:
+            return
+        for (pid,) in _ask(POSTGRES, _BACKENDS, self.database):
+            with suppress(OSError):
+                os.sched_setaffinity(pid, {SERVER_CORE})
+
+    def kept(self) -> dict[str, int]:
+        """What the tables say was done: the proof that everything was on."""
+        if self.name in PEERS:
+            return {}
+        if self.database:
+            [row] = _ask(_beside(self.database), _KEPT)
+        else:
+            with sqlite3.connect(self.folder / "bench.db") as file:
+                row = file.execute(_KEPT).fetchone()
+        return dict(zip(("done", "counted", "events"), map(int, row)))
+
+    def stop(self) -> int:
+        """Ask for the end and wait for it; the exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(15)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            return self.process.wait()
+
+    def close(self) -> None:
+        """End the bot if it runs and remove its files and its database."""
+        if self.alive:
+            self.process.kill()
+            self.process.wait()
+        self._clean()
+
+    def _proc(self, name: str) -> str:
+        return Path(f"/proc/{self.process.pid}/{name}").read_text()
+
+    def _start(self, command: list[str]) -> subprocess.Popen[bytes]:
+        with (self.folder / "log").open("wb") as log:
+            return subprocess.Popen(
+                [sys.executable, *command],
+                cwd=self.folder,
+                env=self.environ,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                preexec_fn=lambda: os.sched_setaffinity(0, {BOT_CORE}),  # noqa: PLW1509
+            )
+
+    def _prepare(self) -> None:
+        """Everything on, and nothing that holds replies back; the tables are made."""
+        if ENGINES[self.name] == "postgresql":
+            self.database = f"steadygram_bench_{os.getpid()}_{secrets.token_hex(4)}"
+            _do(f'CREATE DATABASE "{self.database}"')
+        self.environ |= {
+            "DATABASE_URL": _beside(self.database) if self.database else "sqlite:///bench.db",
+            "ENVIRONMENT": "production",
+            "SECRET_KEY": secrets.token_urlsafe(32),
+            "PLUGINS_PATH": f"{ROOT / 'plugins'}:{ROOT / 'bench/plugins'}",
+            "METRICS_PORT": str(_free_port()),
+            "ADMIN_PORT": str(_free_port()),
+            "THROTTLE_RATE": "1000",
+            "THROTTLE_BURST": "1000",
+            "REDIS_URL": "",
+            "SEND_RATE": "0",
+            "SEND_RATE_CHAT": "0",
+            "SEND_RATE_GROUP": "0",
+            "LOG_LEVEL": "INFO",
+            "LOG_FORMAT": "json",
+        }
+        if code := self._start(["-m", "bot", "migrate"]).wait():
+            raise RuntimeError(f"migrate gave {code}: {(self.folder / 'log').read_text()}")
+
+    def _clean(self) -> None:
+        shutil.rmtree(self.folder, ignore_errors=True)
+        if self.database:
+            _do(f'DROP DATABASE IF EXISTS "{self.database}" WITH (FORCE)')
+
+
+_BACKENDS = "SELECT pid FROM pg_stat_activity WHERE datname = %s"
+_KEPT = (
+    "SELECT (SELECT COUNT(*) FROM inbox WHERE state = 'done'),"
+    " (SELECT SUM(total_messages) FROM users),"
+    " (SELECT COUNT(*) FROM analytics_events WHERE event_type = 'message')"
+)
+
+
+def has_postgres() -> bool:
+    """Whether a PostgreSQL answers."""
+    try:
+        psycopg2.connect(POSTGRES, connect_timeout=2).close()
+    except psycopg2.Error:
+        return False
+    return True
+
+
+def _beside(name: str) -> str:
+    return urlsplit(POSTGRES)._replace(path=f"/{name}").geturl()
+
+
+def _ask(url: str, sql: str, *values: str) -> list[tuple[int, ...]]:
+    connection = psycopg2.connect(url, connect_timeout=2)
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(sql, values or None)
+            return cursor.fetchall()
+    finally:
+        connection.close()
+
+
+def _do(sql: str) -> None:
+    connection = psycopg2.connect(POSTGRES, connect_timeout=2)
+    connection.autocommit = True
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(sql)
+    finally:
+        connection.close()
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+    return port

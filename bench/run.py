@@ -1,0 +1,207 @@
+"""Measure Steadygram beside the bare echo bots of two libraries: `make bench`.
+
+Each bot has one core, the fake Telegram the other. The bots take turns over several rounds in one
+run; what is told is medians, and ratios within a round.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import os
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+
+from bench import bots
+from bench.bots import BOT_CORE, ENGINES, NAMES, PEERS, ROOT, SERVER_CORE, Bot
+from bench.server import Phase, Server
+
+PAGE = ROOT / "docs/performance.md"
+BEGIN, END = "<!-- measured -->", "<!-- /measured -->"
+DELAYS = (0.0, 0.05)
+
+
+@dataclass(slots=True)
+class Trial:
+    """What one bot did in one round."""
+
+    first_reply: float
+    speed: float
+    cpu_ms: float
+    memory: float
+    busy: float
+    """The most of its core that the server needed."""
+    latencies: list[list[float]] = field(default_factory=list)
+    """p50, p95 and p99 in milliseconds for each of DELAYS; empty when the bot fell behind."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, print the tables and write them down."""
+    options = parser().parse_args(arguments)
+    names = [name for name in NAMES if not options.only or options.only.lower() in name.lower()]
+    if not bots.has_postgres():
+        names = [name for name in names if ENGINES.get(name) != "postgresql"]
+        print("PostgreSQL does not answer: it is left out (set TEST_DATABASE_URL).")
+    os.sched_setaffinity(0, {SERVER_CORE})
+    gc.disable()
+    trials: dict[str, list[Trial]] = {name: [] for name in names}
+    for number in range(options.rounds):
+        for place in range(len(names)):
+            name = names[(number + place) % len(names)]
+            trials[name].append(trial(name, options))
+            print(f"round {number + 1}: {name}: {trials[name][-1]}", flush=True)
+            gc.collect()
+    text = "\n".join([*about(options), "", *table(trials), "", *ratios(trials)])
+    print(f"\n{text}")
+    if not options.only and options.write:
+        write(text)
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of the command line."""
+    parser = argparse.ArgumentParser("python -m bench.run", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--updates", type=int, default=5000, help="how many the flood has")
+    parser.add_argument("--chats", type=int, default=1000)
+    parser.add_argument("--seconds", type=float, default=5.0, help="how long 100 a second last")
+    parser.add_argument("--only", default="", help="a part of a bot's name; writes nothing down")
+    parser.add_argument("--no-write", dest="write", action="store_false")
+    return parser
+
+
+def trial(name: str, options: argparse.Namespace) -> Trial:
+    """Start one bot, measure it, and end it."""
+    server = Server(options.chats)
+    bot = Bot(name, server.port)
+    started = time.monotonic()
+    try:
+        first = _play(server, bot, Phase(1))
+        result = Trial(min(first.replied.values()) - started, 0, 0, 0, 0)
+        _play(server, bot, Phase(options.chats))
+        bot.pin_database()
+        server.idle(0.3)
+        _flood(server, bot, options, result)
+        for delay in DELAYS:
+            count = int(100 * options.seconds)
+            phase = Phase(count, rate=100.0, delay=delay, limit=options.seconds + 2)
+            server.play(phase, alive=lambda: bot.alive)
+            result.latencies.append(_percentiles(phase))
+            server.idle(0.2)
+        result.memory = bot.memory()
+        bot.stop()
+        _check(bot, 1 + options.chats + options.updates + 2 * int(100 * options.seconds))
+    finally:
+        bot.close()
+        server.close()
+    return result
+
+
+def _flood(server: Server, bot: Bot, options: argparse.Namespace, result: Trial) -> None:
+    before = bot.cpu()
+    phase = _play(server, bot, Phase(options.updates))
+    server.idle(0.3)  # what is left to write belongs to it
+    result.cpu_ms = (bot.cpu() - before) / options.updates * 1000
+    result.speed = options.updates / phase.seconds
+    result.busy = phase.busy
+
+
+def _play(server: Server, bot: Bot, phase: Phase) -> Phase:
+    """A phase that must end well."""
+    server.play(phase, alive=lambda: bot.alive)
+    if len(phase.replied) < phase.count or phase.doubled:
+        log = (bot.folder / "log").read_text()[-2000:]
+        raise RuntimeError(
+            f"{bot.name}: {len(phase.replied)} of {phase.count} answered,"
+            f" {phase.doubled} twice\n{log}"
+        )
+    return phase
+
+
+def _percentiles(phase: Phase) -> list[float]:
+    if len(phase.replied) < phase.count or phase.doubled:
+        return []
+    sizes = phase.latencies
+    return [1000 * sizes[int(len(sizes) * share)] for share in (0.5, 0.95, 0.99)]
+
+
+def _check(bot: Bot, count: int) -> None:
+    """Everything was on: each update is in the tables as done, as counted and as an event."""
+    kept = bot.kept()
+    if wrong := {name: number for name, number in kept.items() if number != count}:
+        raise RuntimeError(f"{bot.name}: of {count} updates the tables have {wrong}")
+
+
+def about(options: argparse.Namespace) -> list[str]:
+    """Where and how it was measured."""
+    libraries = ", ".join(f"{name} {version(name)}" for name in PEERS)
+    load = os.getloadavg()[0]
+    return [
+        f"{time.strftime('%Y-%m-%d', time.gmtime())}, Python {platform.python_version()},"
+        f" {libraries}, {os.cpu_count()} cores shared with other work (load {load:.1f}),"
+        f" {options.rounds} rounds, {options.updates} updates from {options.chats} chats"
+        + ("" if BOT_CORE != SERVER_CORE else "; ONE CORE FOR ALL: worthless")
+        + "."
+    ]
+
+
+def table(trials: dict[str, list[Trial]]) -> list[str]:
+    """One line a bot, medians."""
+    lines = [
+        (
+            "| bot | updates/s | CPU ms an update | 100/s: p50 / p95 / p99 ms |"
+            " the same, 50 ms a send | RSS MiB | first reply s | server busy |"
+        ),
+        "|---|---:|---:|---:|---:|---:|---:|---:|",
+    ]
+    for name, runs in trials.items():
+        lines.append(
+            f"| {name} | {_median(runs, lambda run: run.speed):,.0f}"
+            f" | {_median(runs, lambda run: run.cpu_ms):.3f}"
+            f" | {_latency(runs, 0)} | {_latency(runs, 1)}"
+            f" | {_median(runs, lambda run: run.memory):.0f}"
+            f" | {_median(runs, lambda run: run.first_reply):.2f}"
+            f" | {_median(runs, lambda run: run.busy):.0%} |"
+        )
+    return lines
+
+
+def ratios(trials: dict[str, list[Trial]]) -> list[str]:
+    """Steadygram to each peer: the median of the ratios within a round, and their range."""
+    lines = ["| ratio | updates/s | lowest to highest | CPU time |", "|---|---:|---:|---:|"]
+    for name in (name for name in ENGINES if name in trials):
+        for peer in (peer for peer in PEERS if peer in trials):
+            pairs = list(zip(trials[name], trials[peer]))
+            speed = [ours.speed / theirs.speed for ours, theirs in pairs]
+            cpu = [ours.cpu_ms / theirs.cpu_ms for ours, theirs in pairs]
+            lines.append(
+                f"| {name} to {peer} | {statistics.median(speed):.2f} |"
+                f" {min(speed):.2f} to {max(speed):.2f} | {statistics.median(cpu):.2f} |"
+            )
+    return lines
+
+
+def _median(runs: list[Trial], of: Callable[[Trial], float]) -> float:
+    return statistics.median(map(of, runs))
+
+
+def _latency(runs: list[Trial], place: int) -> str:
+    good = [run.latencies[place] for run in runs if run.latencies[place]]
+    if len(good) * 2 <= len(runs):
+        return "falls behind"
+    return " / ".join(f"{statistics.median(column):.1f}" for column in zip(*good))
+
+
+def write(text: str) -> None:
+    """Put the tables between the marks of the page."""
+    before, _, rest = PAGE.read_text().partition(BEGIN)
+    PAGE.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{rest.partition(END)[2]}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
