@@ -17,7 +17,8 @@ log = logging.getLogger(__name__)
 class Table(Protocol):
     """Something kept in memory that other processes may change in the database."""
 
-    def refresh(self) -> bool: ...
+    def refresh(self) -> bool:
+        """Read it anew; True when it has changed."""
 
 
 class Chores:
@@ -37,10 +38,6 @@ class Chores:
         for seat in self.core.seats:
             if seat.led:
                 self.core.lanes.wake(self.core.inbox.claim(seat.bot_id))
-        self._menus_stale |= self._is_due("menus", at, 60)
-        if self._is_due("team", at, 5):
-            self._look_at_team()
-        self._sync_menus()
         if self._is_due("gauges", at, 5):
             self._measure_inbox()
         if self._is_due("active", at, 60):
@@ -51,6 +48,20 @@ class Chores:
             self.core.conversations.sweep()
             while self.core.inbox.forget() == 5000:
                 pass
+
+    def sync_menus(self, at: float) -> None:
+        """Bring every bot's command menu up to date, once its name is known.
+
+        Apart from `step`, since Telegram may make it wait.
+        """
+        if self._is_due("team", at, 5):
+            self._look_at_team()
+        due = self._is_due("menus", at, 60) or self._menus_stale
+        if due and all(seat.runtime.username for seat in self.core.seats):
+            self._menus_stale = False
+            for seat in self.core.seats:
+                if seat.led:
+                    seat.menu.sync(seat.client)
 
     def _is_due(self, name: str, at: float, every: float) -> bool:
         if at < self._due.get(name, at):
@@ -72,12 +83,3 @@ class Chores:
         team = {(user.telegram_id, user.role.value) for user in found}
         self._menus_stale |= team != self._team
         self._team = team
-
-    def _sync_menus(self) -> None:
-        """Bring every bot's command menu up to date, once its name is known."""
-        if not self._menus_stale or not all(seat.runtime.username for seat in self.core.seats):
-            return
-        for seat in self.core.seats:
-            if seat.led:
-                seat.menu.sync(seat.client)
-        self._menus_stale = False

@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from bot.core import Core
@@ -32,7 +32,7 @@ class Process:
         self,
         core: Core,
         *,
-        chores: Callable[[float], None],
+        chores: Sequence[Callable[[float], None]],
         clock: Callable[[], float] = time.monotonic,
         silence: float = SILENCE,
     ) -> None:
@@ -55,7 +55,8 @@ class Process:
             self._workers.append(self._start(f"lane-{number}", self.core.lanes.work, self.stop))
         ledger = self._start("ledger", self.core.ledger.run, self.stop, self.lose)
         self._start("beat", self._beat)
-        self._start("chores", self._repeat_chores)
+        for chore in self._chores:
+            self._start("chore", self._repeat, chore)
         while not self.stop.wait(0.5):
             self.watch()
         self._finish(ledger)
@@ -115,10 +116,10 @@ class Process:
                 self._away("the lease", error)
             self.stop.wait(BEAT)
 
-    def _repeat_chores(self) -> None:
+    def _repeat(self, chore: Callable[[float], None]) -> None:
         while not self.stop.wait(BEAT):
             try:
-                self._chores(self._clock())
+                chore(self._clock())
             except Exception as error:  # noqa: BLE001 - the boundary of this thread
                 self._away("housekeeping", error)
 

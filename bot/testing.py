@@ -238,7 +238,9 @@ class ChatKit:
 
     def chores(self) -> None:
         """Do once what the process does every second: switches, settings, replays, menus."""
-        Chores(self.core, [self.switches, self.preferences]).step(0.0)
+        chores = Chores(self.core, [self.switches, self.preferences])
+        chores.step(0.0)
+        chores.sync_menus(0.0)
         self.step()
 
     def feed_end(self) -> int:

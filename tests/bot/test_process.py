@@ -42,7 +42,7 @@ def kit(database: Database) -> Iterator[ChatKit]:
 
 def make(kit: ChatKit, **options: Any) -> Process:
     chores = Chores(kit.core, [kit.switches, kit.preferences])
-    return Process(kit.core, **{"chores": chores.step, **options})
+    return Process(kit.core, **{"chores": [chores.step, chores.sync_menus], **options})
 
 
 def run(process: Process, during: Callable[[], None]) -> int:
@@ -186,7 +186,7 @@ def test_an_outage_at_the_beat_is_waited_out(
         if len(chores) <= 2:
             raise troubles[len(chores) - 1]
 
-    process = make(kit, chores=turn)
+    process = make(kit, chores=[turn])
     lease, real = kit.core.seats[0].lease, kit.core.seats[0].lease.step
     left = list(troubles)
 
@@ -238,13 +238,16 @@ def test_the_chores_keep_numbers_menus_and_replays(
         kit.core.lead(seat)
     chores = Chores(kit.core, [kit.switches, kit.preferences])
     chores.step(0.0)
+    chores.sync_menus(0.0)
     assert kit.calls("setMyCommands") == []
     kit.bob.send("/boom")
     chores.step(1.0)
+    chores.sync_menus(1.0)
     menus = len(kit.calls("setMyCommands"))
     assert menus >= 1
     failures.replay(1)
     chores.step(6.0)
+    chores.sync_menus(6.0)
     metrics = kit.core.parts.metrics.registry
     assert metrics.get_sample_value("bot_inbox_depth") == 1
     assert metrics.get_sample_value("bot_plugin_state", {"plugin": "trial"}) == 1
@@ -252,6 +255,7 @@ def test_the_chores_keep_numbers_menus_and_replays(
     kit.switches.set("trial", False)
     kit.switches._off = frozenset()
     chores.step(700.0)
+    chores.sync_menus(700.0)
     assert len(kit.calls("setMyCommands")) > menus
     assert metrics.get_sample_value("bot_active_users", {"period": "day"}) == 1
 
@@ -264,12 +268,15 @@ def test_a_role_changes_the_menu_within_seconds(kit: ChatKit) -> None:
     chores = Chores(kit.core, [])
     kit.bob.send("/start")
     chores.step(0.0)
+    chores.sync_menus(0.0)
     with db.atomic():
         users.set_role(User.get(User.telegram_id == kit.bob.id), Role.MODERATOR)
     before = len(kit.calls("setMyCommands"))
     chores.step(6.0)
+    chores.sync_menus(6.0)
     scopes = [call["scope"] for call in kit.calls("setMyCommands")[before:]]
     assert any(str(kit.bob.id) in str(scope) for scope in scopes)
     told = len(kit.calls("setMyCommands"))
     chores.step(12.0)
+    chores.sync_menus(12.0)
     assert len(kit.calls("setMyCommands")) == told

@@ -229,7 +229,7 @@ def test_the_ledger_outlives_a_refusal(kit: ChatKit, caplog: pytest.LogCaptureFi
 def test_backpressure_is_no_silence(kit: ChatKit) -> None:
     """A poller that waits because memory is full does not look dead to the watchdog."""
     clock, stop = Clock(), threading.Event()
-    process = Process(kit.core, chores=lambda at: None, clock=clock)
+    process = Process(kit.core, chores=[], clock=clock)
     poller = kit.core.seats[0].poller
     poller._clock = clock
     kit.core.lanes.full = lambda: True  # type: ignore[method-assign]
