@@ -23,9 +23,11 @@ class Answer:
 
     @property
     def reason(self) -> str:
+        """The words that go with the status code."""
         return responses.get(self.status_code, "")
 
     def json(self) -> dict[str, Any]:
+        """The body."""
         return self.data
 
 

@@ -22,9 +22,11 @@ LONGEST = 10.0
 class Child(Protocol):
     """A process as far as it must be known here."""
 
-    def wait(self) -> int: ...
+    def wait(self) -> int:
+        """Wait for its end; give its exit code."""
 
-    def send_signal(self, number: int) -> None: ...
+    def send_signal(self, number: int) -> None:
+        """Send it a signal, if it still lives."""
 
 
 def spawn() -> Child:

@@ -121,6 +121,7 @@ class Fresh(SourceFileLoader):
     """Compiles anew each time: a compiled file of the same second may be of an older text."""
 
     def get_code(self, fullname: str) -> CodeType:  # noqa: ARG002
+        """Compile the file as it is now."""
         return self.source_to_code(self.get_data(self.path), self.path)
 
 

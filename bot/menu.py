@@ -27,7 +27,8 @@ class Caller(Protocol):
 
     bot_id: int
 
-    def call(self, method: str, params: Mapping[str, Any] | None = None) -> Any: ...
+    def call(self, method: str, params: Mapping[str, Any] | None = None) -> Any:
+        """Call a method of Telegram and give its result."""
 
 
 class Menu:

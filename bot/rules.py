@@ -107,10 +107,12 @@ def one_of(what: str, word: str, words: Collection[str]) -> str:
 
 
 def role_named(name: str) -> Role:
+    """The role of this name. Raises DeclarationError."""
     return Role(one_of("role", name, [role.value for role in Role]))
 
 
 def language_named(code: str) -> Language:
+    """The language of this code. Raises DeclarationError."""
     return Language(one_of("language", code, [language.value for language in Language]))
 
 

@@ -18,6 +18,7 @@ def language(ctx: Context) -> None:
 
 @plugin.on("callback_query")
 def choose(ctx: Context) -> None:
+    """Speak the language whose button was tapped."""
     if ctx.data in NAMES:
         ctx.speak(ctx.data)
         ctx.edit(ctx._("I speak English now."))

@@ -31,6 +31,7 @@ def note(ctx: Context) -> str | None:
 
 @plugin.step(atomic=True)
 def save(ctx: Context) -> str | None:
+    """Take the answer to the question."""
     if ctx.text:
         return keep(ctx)
     ctx.ask(ctx._("I can only keep text. What shall I note?"), then=save)
@@ -46,6 +47,7 @@ def notes(ctx: Context) -> None:
 
 @plugin.on("callback_query", data="delete:", atomic=True)
 def delete(ctx: Context) -> None:
+    """Delete the note whose button was tapped, and show the rest."""
     for one in kept(ctx):
         if str(one.id) == ctx.text:
             one.delete_instance()
@@ -55,6 +57,7 @@ def delete(ctx: Context) -> None:
 
 
 def keep(ctx: Context) -> str:
+    """Write a note down, if there is room."""
     if len(kept(ctx)) >= limit():
         return ctx._("There is no room for another note. Delete one first: /notes")
     Note.create(chat_id=ctx.chat_id, text=ctx.text)
@@ -62,6 +65,7 @@ def keep(ctx: Context) -> str:
 
 
 def kept(ctx: Context) -> list[Note]:
+    """The notes of the chat, oldest first."""
     return list(Note.select().where(Note.chat_id == ctx.chat_id).order_by(Note.id))
 
 

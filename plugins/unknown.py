@@ -9,6 +9,7 @@ plugin = Plugin(__name__)
 
 @plugin.on("message", chat_types=["private"], last=True)
 def unknown(ctx: Context) -> str:
+    """Say what to do instead."""
     if ctx.command:
         return ctx._("I do not know /{command}. See what I can do: /help").format(
             command=ctx.command

@@ -27,9 +27,11 @@ REST = 10.0
 class Store(Protocol):
     """Keeps texts for a while."""
 
-    def get(self, key: str) -> str | bytes | None: ...
+    def get(self, key: str) -> str | bytes | None:
+        """The text that is kept under the key, while it is."""
 
-    def set(self, key: str, text: str, seconds: int) -> None: ...
+    def set(self, key: str, text: str, seconds: int) -> None:
+        """Keep a text for some seconds."""
 
 
 class Cache:
