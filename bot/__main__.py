@@ -13,12 +13,22 @@ from settings import Settings, SettingsError, load
 def run(settings: Settings, options: argparse.Namespace) -> int:
     """Run the bot: poll Telegram, or the sandbox when there is no token, and answer."""
     if options.keep:
-        from bot.keep import Keeper
-
-        return Keeper().run()
+        return keep(settings)
     from bot.run import main
 
     return main(settings, again=options.again)
+
+
+def keep(settings: Settings) -> int:
+    """Run the bot in a process of its own, and start it again whenever it dies."""
+    from bot.keep import Keeper
+    from bot.logs import setup
+
+    writer = setup(settings.log_level, settings.log_format)
+    try:
+        return Keeper().run()
+    finally:
+        writer.stop()
 
 
 def migrate(settings: Settings, options: argparse.Namespace) -> int:

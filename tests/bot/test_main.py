@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import socket
@@ -98,6 +99,21 @@ def test_a_verb_calls_its_function(
     monkeypatch.setattr(door, work)
     assert command.main([verb]) == 7
     assert got == [loaded]
+
+
+def test_the_keeper_logs_as_the_bot_does(
+    loaded: Settings, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """`run --keep` gives the keeper's exit code, and its lines are JSON."""
+
+    class Keeper:
+        def run(self) -> int:
+            logging.getLogger("bot.keep").error("the bot died")
+            return 7
+
+    monkeypatch.setattr("bot.keep.Keeper", Keeper)
+    assert command.main(["run", "--keep"]) == 7
+    assert '"event": "the bot died"' in "".join(capfd.readouterr())
 
 
 def test_migrate_can_undo(loaded: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
