@@ -77,9 +77,12 @@ class Seat:
     runtime: Runtime
     menu: Menu
     led: bool = False
+    refused: bool = False
+    """Whether Telegram refuses the token: the other bots go on without this one."""
 
     @property
     def bot_id(self) -> int:
+        """Telegram's id of the bot."""
         return self.client.bot_id
 
 
@@ -170,7 +173,7 @@ class Core:
                 middleware.guard(self.parts.metrics, self.notify, clock=self.parts.clock),
                 middleware.know,
                 middleware.refuse_banned,
-                middleware.limit(throttle),
+                middleware.limit(throttle, self.parts.clock),
             ],
             self.dispatch.match,
         )

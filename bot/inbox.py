@@ -48,10 +48,12 @@ class Item:
 
     @property
     def key(self) -> LaneKey:
+        """Its lane: the bot and the chat."""
         return (self.bot_id, self.lane)
 
     @property
     def id(self) -> tuple[int, int]:
+        """Its key in the table: the bot and Telegram's number."""
         return (self.bot_id, self.update_id)
 
 

@@ -9,6 +9,7 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
 from bot.client import Client, Stopping
@@ -53,6 +54,7 @@ class Turn:
 
     @property
     def user(self) -> User | None:
+        """The sender, from the database."""
         return self.item.user
 
     @property
@@ -138,13 +140,22 @@ def refuse_banned(turn: Turn, step: Step) -> None:
     step(turn)
 
 
-def limit(throttle: Throttle) -> Middleware:
-    """Keep a user within rate and burst: one polite notice, then silence."""
+def limit(throttle: Throttle, clock: Callable[[], datetime]) -> Middleware:
+    """Keep a user within rate and burst: one polite notice, then silence.
+
+    A message counts from when it was sent, so that slow answers do not make a flood look slow.
+    """
+
+    def age(item: Item) -> float:
+        date = item.update[item.kind].get("date")
+        if item.kind == "callback_query" or type(date) is not int:
+            return 0.0
+        return max(0.0, clock().replace(tzinfo=UTC).timestamp() - date)
 
     def run(turn: Turn, step: Step) -> None:
         verdict = Verdict.GO
         if turn.user is not None and turn.item.kind in THROTTLED and not turn.item.passed:
-            verdict = throttle.check(turn.user.telegram_id)
+            verdict = throttle.check(turn.user.telegram_id, age(turn.item))
         if verdict is Verdict.GO:
             turn.item.passed = True
             return step(turn)

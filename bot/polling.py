@@ -23,13 +23,17 @@ BACK_OFF = 4.0
 class Lanes(Protocol):
     """Where accepted updates go."""
 
-    def put(self, items: list[Item]) -> None: ...
+    def put(self, items: list[Item]) -> None:
+        """Queue updates that are in the inbox."""
 
-    def wake(self, keys: Iterable[LaneKey]) -> None: ...
+    def wake(self, keys: Iterable[LaneKey]) -> None:
+        """Say that the inbox holds open updates for these lanes."""
 
-    def idle(self, key: LaneKey) -> bool: ...
+    def idle(self, key: LaneKey) -> bool:
+        """Whether nothing of a lane is waiting or running."""
 
-    def full(self) -> bool: ...
+    def full(self) -> bool:
+        """Whether enough is in memory."""
 
 
 class Poller:
@@ -127,7 +131,7 @@ class Poller:
 
     def _refused(self, error: Exception, back_off: float) -> float | None:
         code: Any = getattr(error, "error_code", None)
-        if code == 409 and "webhook" in str(error):
+        if code == 409 and "webhook" in str(error).lower():
             log.error(
                 "Telegram sends this bot's updates to a webhook: delete the webhook, or set"
                 " BOT_MODE=webhook"
@@ -142,8 +146,9 @@ class Poller:
         return float(max(back_off, 1.0))
 
 
-def refusal(error: Exception) -> tuple[int, str]:
+def refusal(error: Exception, bot_id: int) -> tuple[int, str]:
     """Exit code and sentence for what ended the poller; 2 is for what a person must mend."""
     if getattr(error, "error_code", None) in (401, 404):
-        return 2, "Telegram refuses the bot token: set TELEGRAM_BOT_TOKEN to that of @BotFather"
-    return 1, f"polling ended: {type(error).__name__}: {error}"
+        said = f"Telegram refuses the token of bot {bot_id}"
+        return 2, f"{said}: set TELEGRAM_BOT_TOKEN to what @BotFather gave you"
+    return 1, f"polling of bot {bot_id} ended: {type(error).__name__}: {error}"

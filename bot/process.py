@@ -9,9 +9,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
-from bot.core import Core
+from bot.core import Core, Seat
 from bot.lease import Fenced
 from bot.polling import refusal
 from database import db, is_outage
@@ -46,6 +47,8 @@ class Process:
         self._silence = silence
         self._since = clock()
         self._asked = False
+        self._over = threading.Event()
+        """Set when the leases are not needed any more: handlers that still run need them."""
         self._workers: list[threading.Thread] = []
 
     def run(self) -> int:
@@ -83,7 +86,7 @@ class Process:
     def watch(self) -> None:
         """End the process when Telegram has not answered a poll for too long."""
         for seat in self.core.seats:
-            if not seat.led:
+            if not seat.led or seat.refused:
                 continue
             silent = self._clock() - max(seat.poller.last_success, self._since)
             if silent > self._silence:
@@ -96,25 +99,33 @@ class Process:
     def beat(self) -> None:
         """Renew or try every lease once, and start the poller of a bot whose lease was taken."""
         for seat in self.core.seats:
-            held = seat.lease.step()
-            self.core.parts.metrics.poller_leader.set(held)
-            if held and not seat.led:
+            ending = self.stop.is_set() and not seat.led  # then nothing more is taken
+            if not seat.refused and not ending and seat.lease.step() and not seat.led:
                 self.core.lead(seat)
                 self._since = self._clock()
-                self._start(f"poll-{seat.bot_id}", seat.poller.run, self.stop, self._refused)
+                refused = partial(self._refused, seat)
+                self._start(f"poll-{seat.bot_id}", seat.poller.run, self.stop, refused)
+        leads = any(seat.lease.valid() for seat in self.core.seats)
+        self.core.parts.metrics.poller_leader.set(leads)
 
-    def _refused(self, error: Exception) -> None:
-        self.end(*refusal(error))
+    def _refused(self, seat: Seat, error: Exception) -> None:
+        """One bot is at its end; the process goes on while it has another one."""
+        code, sentence = refusal(error, seat.bot_id)
+        seat.refused = True
+        if all(other.refused for other in self.core.seats) or code != 2:
+            return self.end(code, sentence)
+        log.critical(sentence)
+        return None
 
     def _beat(self) -> None:
-        while not self.stop.is_set():
+        while not self._over.is_set():
             try:
                 self.beat()
             except Fenced:
                 return self.lose()
             except Exception as error:  # noqa: BLE001 - the boundary of this thread
                 self._away("the lease", error)
-            self.stop.wait(BEAT)
+            self._over.wait(BEAT)
 
     def _repeat(self, chore: Callable[[float], None]) -> None:
         while not self.stop.wait(BEAT):
@@ -154,6 +165,7 @@ class Process:
             worker.join(max(0.0, deadline - self._clock()))
         self.core.parts.abandon.set()
         ledger.join(2.0)
+        self._over.set()
         self._start("last", self._hand_over).join(2.5)
 
     def _hand_over(self) -> None:

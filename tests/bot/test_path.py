@@ -163,6 +163,21 @@ def test_too_many_messages_are_told_once(database: Database) -> None:
         assert kit.dan.send("/ping") == ["Too many messages. Please wait a little."]
 
 
+def test_a_flood_that_is_answered_slowly_is_a_flood(database: Database) -> None:
+    """What counts is when a message was sent, not how long it waited in its lane."""
+    with ChatKit(PLUGINS, database=database, THROTTLE_RATE="1", THROTTLE_BURST="2") as kit:
+        for _ in range(4):
+            kit.telegram.send(kit.bot_id, 1002, 1002, text="/ping")
+
+        def slow(ctx: Any) -> str:
+            kit.pass_time(seconds=5)
+            return "pong"
+
+        object.__setattr__(kit.registry.commands["ping"], "func", slow)
+        kit.step()
+        assert kit.bob.texts == ["pong", "pong", "Too many messages. Please wait a little."]
+
+
 def test_a_question_is_answered_after_a_restart(kit: ChatKit) -> None:
     """A conversation is in the database: another life of the process takes the answer."""
     assert kit.bob.send("/ask") == ["Your name?"]

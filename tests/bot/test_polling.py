@@ -170,8 +170,8 @@ def test_what_does_not_pass_ends_the_poller(
     """A refused token, or a mistake of ours, ends polling with one sentence."""
     poller, _ = make_poller(Client(trouble))
     failed = run_until(poller, lambda: False)
-    assert failed == [trouble] and refusal(trouble)[0] == code
-    assert sentence in refusal(trouble)[1]
+    assert failed == [trouble] and refusal(trouble, 7)[0] == code
+    assert sentence in refusal(trouble, 7)[1]
 
 
 def test_full_lanes_or_a_lost_lease_stop_the_fetching(database: Database) -> None:

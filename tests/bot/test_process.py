@@ -26,6 +26,8 @@ from models import Role, User
 from sandbox.telegram import Telegram
 from services import failures, users
 from tests.bot.test_lease import Clock
+from tests.bot.test_polling import refused
+from tests.bot.test_several import FIRST, TOKENS
 
 PLUGINS = [Path(__file__).parent / "plugins"]
 
@@ -280,3 +282,45 @@ def test_a_role_changes_the_menu_within_seconds(kit: ChatKit) -> None:
     chores.step(12.0)
     chores.sync_menus(12.0)
     assert len(kit.calls("setMyCommands")) == told
+
+
+def test_a_handler_may_reply_long_after_the_signal(
+    kit: ChatKit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lease is kept beating until the running handlers have ended."""
+    monkeypatch.setattr(bot.process, "BEAT", 0.02)
+    process, lease, gate = make(kit), kit.core.seats[0].lease, threading.Event()
+    lease._held_for = 0.2
+    begun = threading.Event()
+
+    def slow(ctx: Any) -> str:
+        begun.set()
+        gate.wait(10)
+        return "late pong"
+
+    object.__setattr__(kit.registry.commands["ping"], "func", slow)
+
+    def stop_and_wait() -> None:
+        kit.telegram.send(kit.bot_id, 1002, 1002, text="/ping")
+        assert begun.wait(10)
+        os.kill(os.getpid(), signal.SIGTERM)
+        wait_for(process.stop.is_set)
+        time.sleep(0.6)
+        gate.set()
+
+    assert run(process, stop_and_wait) == 0
+    assert kit.bob.texts == ["late pong"] and {row.state for row in Row.select()} == {"done"}
+
+
+def test_one_refused_token_does_not_end_the_other_bots(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The sentence names the bot; the process ends when none is left."""
+    with ChatKit(PLUGINS, database=database, TELEGRAM_BOT_TOKEN=TOKENS) as kit:
+        process = make(kit)
+        error = refused(401, "Unauthorized")
+        process._refused(kit.core.seats[0], error)
+        process.beat()
+        assert not process.stop.is_set() and str(FIRST) in caplog.text
+        process._refused(kit.core.seats[1], error)
+        assert process.stop.is_set() and process.code == 2
