@@ -330,6 +330,7 @@ class Lease(Base):
 
     class Meta:
         table_name = "leases"
+        indexes = ((("name", "fence"), True),)
 
 
 TABLES: list[type[peewee.Model]] = [

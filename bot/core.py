@@ -210,6 +210,7 @@ class Core:
             self.inbox,
             self.lanes,
             kinds=kinds_of(client.telebot),
+            threads=settings.threads,
             received=self._received,
             allowed=lease.valid,
             prepare=lambda: self._introduce(client, runtime),

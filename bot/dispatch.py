@@ -205,7 +205,7 @@ def send_replies(client: Client, item: Item) -> Entry:
 
 def entry_of(turn: Turn, state: str = "done", payload: str | None = None) -> Entry:
     """What the turn leaves behind; a failed handler leaves its failure and no effects."""
-    counted = turn.item.kind == "message" and turn.outcome != "banned"
+    counted = turn.item.kind == "message" and turn.outcome != "banned" and not turn.item.replayed
     if turn.failure is not None:
         return Entry(turn.item, "failed", None, counted, turn.events, failure=turn.failure)
     effects = turn.ctx.effects

@@ -21,6 +21,8 @@ LaneKey: TypeAlias = tuple[int, int]
 
 KIND = re.compile("[a-z_]{1,32}")
 OPEN = "('new', 'replying')"
+UNCOUNTED = "ProcessKilled"
+"""The failure of an update that was set aside: it was never counted, so a replay counts it."""
 KEPT = timedelta(days=7)
 """How long ids stay for recognition: Telegram may restart them at random after an idle week."""
 
@@ -41,6 +43,8 @@ class Item:
     rounds: int = 0
     waits: int = 0
     """How often in a row its handler met an outage although our database answers."""
+    replayed: bool = False
+    """Put back by a person after its handler failed: it was counted then."""
     passed: bool = False
     """The throttle let it through: it does not pay again when it runs again."""
     user: User | None = None
@@ -75,7 +79,7 @@ def lane_of(update: Raw, kind: str) -> int:
     for name in ("from", "user", "voter_chat"):
         if isinstance(number := _id(event.get(name)), int):
             return number
-    return zlib.crc32(str(event.get("id", "")).encode())
+    return zlib.crc32(str(event.get("id", "")).encode("utf-8", "replace"))
 
 
 def _id(value: Any) -> int | None:
@@ -117,8 +121,6 @@ class Inbox:
         self.people = people
         self.chats = chats
         self.clock = clock
-        self._claimed: set[tuple[int, int]] = set()
-        """Put in by a person's decision: the throttle does not concern them."""
 
     def accept(
         self,
@@ -126,6 +128,7 @@ class Inbox:
         updates: Iterable[Raw],
         *,
         idle: Callable[[LaneKey], bool] = lambda key: False,
+        threads: int = 2**31,
     ) -> list[Item]:
         """Commit a batch and its senders in one transaction; give back those not seen before.
 
@@ -138,8 +141,8 @@ class Inbox:
         if not items:
             return []
         first = {item.key: item for item in reversed(items)}
-        for item in first.values():
-            item.attempts = int(idle(item.key))
+        for item in [item for item in reversed(first.values()) if idle(item.key)][:threads]:
+            item.attempts = 1  # more than there are threads cannot begin at once
         at = self.clock()
         try:
             with db.atomic():
@@ -167,10 +170,10 @@ class Inbox:
             if update_id not in skip
         ]
         items = items[:limit]
+        replayed = _replayed(bot_id, [item.update_id for item in items])
         for item in items:
-            if item.id in self._claimed:
-                item.passed = True
-                self._claimed.discard(item.id)
+            errors = replayed.get(item.update_id, set())
+            item.passed, item.replayed = bool(errors), bool(errors - {UNCOUNTED})
         self._meet([item for item in items if item.state == "new"], self.clock())
         return items
 
@@ -187,12 +190,11 @@ class Inbox:
         rows = db.execute_sql(
             _sql(
                 "UPDATE inbox SET state = 'new' WHERE bot_id = ? AND state = 'queued'"
-                " RETURNING lane, update_id"
+                " RETURNING lane"
             ),
             (bot_id,),
         ).fetchall()
-        self._claimed.update((bot_id, update_id) for _, update_id in rows)
-        return sorted({(bot_id, lane) for lane, _ in rows})
+        return sorted({(bot_id, lane) for (lane,) in rows})
 
     def reload(self, item: Item) -> bool:
         """Read an update's state and payload again; False when it is done."""
@@ -277,6 +279,21 @@ class Inbox:
 def lanes_of(bot_id: int, updates: Iterable[Raw]) -> set[LaneKey]:
     """The lanes that updates belong to."""
     return {item.key for item in _items(bot_id, updates)}
+
+
+def _replayed(bot_id: int, ids: Sequence[int]) -> dict[int, set[str]]:
+    """Those of some updates that a person put back after they failed, and how they failed."""
+    if not ids:
+        return {}
+    marks = ", ".join("?" * len(ids))
+    sql = (
+        f"SELECT update_id, error FROM failures WHERE bot_id = ? AND update_id IN ({marks})"
+        " AND state = 'replayed'"
+    )
+    found: dict[int, set[str]] = {}
+    for update_id, error in db.execute_sql(_sql(sql), (bot_id, *ids)).fetchall():
+        found.setdefault(update_id, set()).add(error)
+    return found
 
 
 def _items(bot_id: int, updates: Iterable[Raw]) -> list[Item]:

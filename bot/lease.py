@@ -162,6 +162,7 @@ def _started(pid: int) -> str:
 def _sql(text: str, *, lock: bool = False) -> str:
     """The statement for this engine; `lock` keeps the row from changing until the commit.
 
-    SQLite needs no lock: its write transactions begin IMMEDIATE.
+    The fence is part of a key, so a take-over waits and a beat does not. SQLite needs no lock: its
+    write transactions begin IMMEDIATE.
     """
-    return text.replace("?", db.param) + (" FOR SHARE" if lock and db.param == "%s" else "")
+    return text.replace("?", db.param) + (" FOR KEY SHARE" if lock and db.param == "%s" else "")

@@ -112,7 +112,7 @@ class Ledger:
         trouble: Exception | None = None
         for group in groups.values():  # the lease of one bot is not that of another
             try:
-                self._commit_group(group)
+                self.commit_group(group)
             except Exception as error:  # noqa: BLE001 - raised when the other bots had their turn
                 with self._lock:
                     self._waiting = group + self._waiting
@@ -158,7 +158,7 @@ class Ledger:
                 failures.record(**entry.failure)
         return len(done)
 
-    def _commit_group(self, entries: Sequence[Entry]) -> None:
+    def commit_group(self, entries: Sequence[Entry]) -> None:
         """Commit together; when one entry is refused, each alone, and that one without extras."""
         try:
             with db.atomic():
@@ -171,10 +171,13 @@ class Ledger:
             log.exception("a group of %s done marks was refused", len(entries))
             if len(entries) > 1:
                 for entry in entries:
-                    self._commit_group([entry])
+                    self.commit_group([entry])
             else:
+                item, kept = entries[0].item, entries[0].payload
+                if entries[0].failure:
+                    kept = json.dumps(item.update)
                 with db.atomic():
-                    self.commit([Entry(entries[0].item, entries[0].state, entries[0].payload)])
+                    self.commit([Entry(item, entries[0].state, kept)])
 
     def _mark(self, entries: Sequence[Entry], at: datetime) -> list[Entry]:
         """Set the new states; give back the entries whose row was still as they found it."""

@@ -115,7 +115,7 @@ def know(turn: Turn, step: Step) -> None:
         _set_blocked(turn, user, left)
     elif user.status == Status.BLOCKED and item.lane == user.telegram_id:
         _set_blocked(turn, user, False)
-    if kind := EVENTS.get(item.kind):
+    if (kind := EVENTS.get(item.kind)) and not item.replayed:
         command = turn.ctx.command
         data = {"command": command} if command else {}
         turn.events.append((EventType.COMMAND if command else kind, user.id, data))
@@ -247,8 +247,14 @@ def failure_of(turn: Turn, error: BaseException) -> dict[str, Any]:
         "message": mask(_said(error))[:1000],
         "traceback": mask("".join(traceback.format_exception(error)))[-20_000:],
         "fingerprint": hashlib.sha256(f"{turn.label}|{name}|{place}".encode()).hexdigest(),
-        "chat_id": turn.ctx.chat.id if turn.ctx.chat else None,
+        "chat_id": id_of(turn.ctx.chat),
     }
+
+
+def id_of(chat: Any) -> int | None:
+    """The chat's id, if it is one that a database column can hold."""
+    number = getattr(chat, "id", None)
+    return number if type(number) is int and abs(number) < 2**63 else None
 
 
 def describe(item: Item) -> dict[str, Any]:

@@ -46,6 +46,7 @@ class Poller:
         lanes: Lanes,
         *,
         kinds: list[str],
+        threads: int = 32,
         received: Callable[[list[dict[str, Any]], int], None],
         allowed: Callable[[], bool],
         prepare: Callable[[], None] = lambda: None,
@@ -56,6 +57,7 @@ class Poller:
         self.inbox = inbox
         self.lanes = lanes
         self.kinds = kinds
+        self.threads = threads
         self.last_success = clock()
         """Monotonic time of the last getUpdates that Telegram answered well."""
         self._received = received
@@ -82,7 +84,9 @@ class Poller:
         self._failures = 0
         if not updates:
             return 0
-        items = self.inbox.accept(self.client.bot_id, updates, idle=self.lanes.idle)
+        items = self.inbox.accept(
+            self.client.bot_id, updates, idle=self.lanes.idle, threads=self.threads
+        )
         self._received(updates, len(updates) - len(items))
         self._offset = 1 + max(
             (u["update_id"] for u in updates if type(u.get("update_id")) is int),

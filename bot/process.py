@@ -170,12 +170,20 @@ class Process:
 
     def _hand_over(self) -> None:
         """The last writes; who does not get to write in time leaves them to the next start."""
+        self._try(self.core.ledger.flush)
+        for seat in self.core.seats:  # one bot's lost lease is not the others'
+            self._try(partial(self._leave, seat))
+
+    def _leave(self, seat: Seat) -> None:
+        if seat.led:
+            with db.atomic():
+                seat.lease.check()
+                self.core.inbox.exonerate(seat.bot_id)
+        seat.lease.release()
+
+    def _try(self, last: Callable[[], object]) -> None:
         try:
-            self.core.ledger.flush()
-            for seat in self.core.seats:
-                if seat.led:
-                    self.core.inbox.exonerate(seat.bot_id)
-                seat.lease.release()
+            last()
         except Exception as error:  # noqa: BLE001 - nothing is lost: the inbox has it
             log.warning("the last commit was left to the next start: %s", type(error).__name__)
 

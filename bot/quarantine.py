@@ -66,7 +66,8 @@ class Quarantine:
                 self._turn.release()
 
         # The last chance decides: there even a slow one is waited for.
-        timer = threading.Timer(self._patience * 10 ** min(item.attempts, KILLS - 1), give_way)
+        seconds = self._patience * (100 if item.attempts == KILLS - 1 else 1)
+        timer = threading.Timer(seconds, give_way)
         timer.daemon = True
         timer.start()
         try:

@@ -15,7 +15,7 @@ from bot.client import Client, Stopping
 from bot.context import Context, Runtime
 from bot.conversations import Conversations
 from bot.dispatch import entry_of, send_replies
-from bot.inbox import Inbox, Item
+from bot.inbox import UNCOUNTED, Inbox, Item, Raw
 from bot.lease import Fenced, Lease
 from bot.ledger import Entry, Ledger, Settled
 from bot.middleware import Step, Turn, describe
@@ -70,14 +70,17 @@ class Turns:
                 self._stop.wait(0.05)
                 continue
             try:
-                self.ledger.add(self._handle(item))
+                if entry := self._handle(item):
+                    self.ledger.add(entry)
+                else:
+                    self.ledger.drop(item)
                 return True
             except Fenced:
                 self.ledger.dismiss()
                 self._lost()
                 return False
             except Settled:
-                if not self.inbox.reload(item):
+                if self._is_settled(item):
                     self.ledger.drop(item)
                     return True
                 self.ledger.dismiss()
@@ -107,7 +110,19 @@ class Turns:
             item.waits = 0
         return float(min(3.0, 0.2 * 2**item.waits))
 
-    def _handle(self, item: Item) -> Entry:
+    def _is_settled(self, item: Item) -> bool:
+        """Look what came of a commit whose answer was lost; True when nothing is left to do."""
+        try:
+            return not self.inbox.reload(item)
+        except Exception as error:
+            if not is_outage(error):
+                raise
+            db.close()
+            self._stop.wait(0.2)
+            return False  # it runs again, and is settled again
+
+    def _handle(self, item: Item) -> Entry | None:
+        """Run an update; None when what it leaves behind is committed already."""
         if item.state == "replying":
             return send_replies(self.desks[item.bot_id].client, item)
         judgement = self.quarantine.judge(item)
@@ -118,21 +133,20 @@ class Turns:
             return self._set_aside(item)
         with self.quarantine.alone(item) if judgement is Judgement.SUSPECT else nullcontext():
             self.inbox.start(item)
-            entry = self._turn(item)
-            with db.atomic():  # at once, so that the next crash finds only what was running
-                self.ledger.commit([entry])
-            return entry
+            # Committed at once, so that the next crash finds only what was running.
+            self.ledger.commit_group([self._turn(item)])
+            return None
 
     def _set_aside(self, item: Item) -> Entry:
         log.error("update %s ended the process %s times: set aside", item.update_id, KILLS)
         said = f"The process ended {KILLS} times while this update was handled."
-        return _failed(item, "ProcessKilled", said)
+        return _failed(item, UNCOUNTED, said)
 
     def _turn(self, item: Item) -> Entry:
         desk = self.desks[item.bot_id]
         try:
-            update = types.Update.de_json(item.update)  # type: ignore[no-untyped-call]
-            event = getattr(update, item.kind, None) if item.kind else None
+            update = types.Update.de_json(_readable(item))  # type: ignore[no-untyped-call]
+            event = vars(update).get(item.kind)
         except Exception as error:  # noqa: BLE001 - telebot raises what it likes
             log.warning("update %s cannot be read, it is kept: %s", item.update_id, error)
             return _failed(item, type(error).__name__, f"The update cannot be read: {error}")
@@ -153,9 +167,17 @@ class Turns:
 
     def _follow_migration(self, turn: Turn) -> None:
         new = getattr(turn.ctx.event, "migrate_to_chat_id", None)
-        if turn.item.kind == "message" and new and turn.ctx.chat:
+        if turn.item.kind == "message" and new and turn.ctx.chat and new != turn.ctx.chat.id:
             self._migrate(turn.item.bot_id, turn.ctx.chat.id, new)
             self.conversations.move(turn.item.bot_id, turn.ctx.chat.id, new)
+
+
+def _readable(item: Item) -> Raw:
+    """The update as telebot reads it: of one kind it expects another name than Telegram gives."""
+    if item.kind != "purchased_paid_media":
+        return item.update
+    event = item.update[item.kind]
+    return {**item.update, item.kind: {**event, "from_user": event.get("from")}}
 
 
 def _failed(item: Item, error: str, said: str) -> Entry:

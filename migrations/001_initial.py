@@ -177,6 +177,7 @@ def migrate(migrator: Migrator, _database: pw.Database, **_options: bool) -> Non
 
         class Meta:
             table_name = "leases"
+            indexes = ((("name", "fence"), True),)
 
 
 def rollback(migrator: Migrator, _database: pw.Database, **_options: bool) -> None:

@@ -103,7 +103,7 @@ class Book:
                 page.state = "new"
 
     def _settle(self, page: Page, state: str, *, ran: bool) -> None:
-        page.counts += ran and page.state == "new"
+        page.counts += ran and page.state == "new" and not page.counts
         page.failures += state == "failed"
         page.state = state
 
