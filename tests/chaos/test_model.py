@@ -303,13 +303,13 @@ def test_whatever_happens_the_books_are_right(machine: type[Machine]) -> None:
     run(machine, 12, 30)
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize(
     ("place", "broken", "seen"),
     [
         ("Inbox", Amnesiac, "handled again|not as the book says|miscounted"),
         ("Inbox", Forgetful, "is lost|before it was committed"),
         ("Inbox", Backwards, "came before"),
-        ("Lease", Unfenced, "DID NOT RAISE .*Fenced"),
     ],
 )
 def test_control_a_broken_guarantee_is_seen(
@@ -319,7 +319,19 @@ def test_control_a_broken_guarantee_is_seen(
     broken: type,
     seen: str,
 ) -> None:
-    """Recognition, commit before confirm, order, fence: without one of them the machine fails."""
+    """Recognition, commit before confirm, order: without one of them the machine fails."""
     monkeypatch.setattr(f"bot.core.{place}", broken)
     with pytest.raises((AssertionError, pytest.fail.Exception), match=seen):
         run(machine, 200, 30)
+
+
+def test_control_without_a_fence_a_woken_process_commits(
+    machine: type[Machine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The machine sees that a process that slept through its lease changes something."""
+    monkeypatch.setattr("bot.core.Lease", Unfenced)
+    walk = machine()
+    walk.push(person=1, words=["plain"], fetched=True)
+    walk.handle(steps=1)
+    with pytest.raises(pytest.fail.Exception, match=r"DID NOT RAISE .*Fenced"):
+        walk.crash()
