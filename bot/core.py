@@ -19,7 +19,7 @@ from bot.context import Runtime
 from bot.conversations import Conversations
 from bot.dispatch import REGISTER, Dispatch
 from bot.i18n import Catalogues
-from bot.inbox import Inbox, kind_of
+from bot.inbox import Inbox
 from bot.lanes import Lanes
 from bot.lease import Lease
 from bot.ledger import Ledger
@@ -27,6 +27,7 @@ from bot.limits import Limits
 from bot.menu import Menu
 from bot.metrics import Metrics
 from bot.polling import Poller
+from bot.raw import kind_of
 from bot.registry import Registry
 from bot.rules import KINDS
 from bot.throttle import Throttle

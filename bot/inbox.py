@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import json
-import re
-import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, TypeAlias
 
+from bot.raw import Raw, kind_of, lane_of, sender_of
 from database import db, now
 from models import User
 from services.chats import Chats
-from services.users import People, Sender
+from services.users import People
 
-Raw: TypeAlias = dict[str, Any]
 LaneKey: TypeAlias = tuple[int, int]
 
-KIND = re.compile("[a-z_]{1,32}")
 OPEN = "('new', 'replying')"
 UNCOUNTED = "ProcessKilled"
 """The failure of an update that was set aside: it was never counted, so a replay counts it."""
@@ -48,7 +45,6 @@ class Item:
     passed: bool = False
     """The throttle let it through: it does not pay again when it runs again."""
     user: User | None = None
-    fresh_user: bool = False
 
     @property
     def key(self) -> LaneKey:
@@ -59,57 +55,6 @@ class Item:
     def id(self) -> tuple[int, int]:
         """Its key in the table: the bot and Telegram's number."""
         return (self.bot_id, self.update_id)
-
-
-def kind_of(update: Raw) -> str:
-    """The update's kind: the name of its one field beside `update_id`; "" when it has none."""
-    named = (key for key, value in update.items() if isinstance(value, dict))
-    return next((key for key in named if KIND.fullmatch(key)), "")
-
-
-def lane_of(update: Raw, kind: str) -> int:
-    """The key whose updates keep their order: the chat, else the user, else the poll."""
-    event = update.get(kind)
-    if not isinstance(event, dict):
-        return 0
-    message = event.get("message")
-    for holder in (event, message if isinstance(message, dict) else {}):
-        if isinstance(number := _id(holder.get("chat")), int):
-            return number
-    for name in ("from", "user", "voter_chat"):
-        if isinstance(number := _id(event.get(name)), int):
-            return number
-    return zlib.crc32(str(event.get("id", "")).encode("utf-8", "replace"))
-
-
-def _id(value: Any) -> int | None:
-    """The id of a user or chat object, if it is one that a database column can hold."""
-    number = value.get("id") if isinstance(value, dict) else None
-    return number if type(number) is int and abs(number) < 2**63 else None
-
-
-def sender_of(update: Raw, kind: str) -> Sender | None:
-    """The person behind an update, or None: channel posts, polls and bots have none."""
-    event = update.get(kind)
-    if not isinstance(event, dict):
-        return None
-    person = event.get("from") or event.get("user")
-    if not isinstance(person, dict) or (number := _id(person)) is None or person.get("is_bot"):
-        return None
-    return Sender(
-        number,
-        _text(person.get("username"), 64),
-        _text(person.get("first_name"), 256) or "",
-        _text(person.get("last_name"), 256),
-        _text(person.get("language_code"), 16),
-    )
-
-
-def _text(value: Any, size: int) -> str | None:
-    """A string that every database can hold: no NUL, no half of a surrogate pair, not too long."""
-    if not isinstance(value, str) or not value:
-        return None
-    return value.encode("utf-8", "replace").decode().replace("\0", "")[:size] or None
 
 
 class Inbox:

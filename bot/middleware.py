@@ -20,6 +20,7 @@ from bot.ledger import Entry, Settled
 from bot.logs import mask
 from bot.metrics import Metrics
 from bot.plugin import Handler
+from bot.raw import column_id
 from bot.throttle import Throttle, Verdict
 from database import is_outage
 from models import EventType, Status, User
@@ -247,14 +248,8 @@ def failure_of(turn: Turn, error: BaseException) -> dict[str, Any]:
         "message": mask(_said(error))[:1000],
         "traceback": mask("".join(traceback.format_exception(error)))[-20_000:],
         "fingerprint": hashlib.sha256(f"{turn.label}|{name}|{place}".encode()).hexdigest(),
-        "chat_id": id_of(turn.ctx.chat),
+        "chat_id": column_id(turn.ctx.chat.id) if turn.ctx.chat else None,
     }
-
-
-def id_of(chat: Any) -> int | None:
-    """The chat's id, if it is one that a database column can hold."""
-    number = getattr(chat, "id", None)
-    return number if type(number) is int and abs(number) < 2**63 else None
 
 
 def describe(item: Item) -> dict[str, Any]:

@@ -15,11 +15,12 @@ from bot.client import Client, Stopping
 from bot.context import Context, Runtime
 from bot.conversations import Conversations
 from bot.dispatch import entry_of, send_replies
-from bot.inbox import UNCOUNTED, Inbox, Item, Raw
+from bot.inbox import UNCOUNTED, Inbox, Item
 from bot.lease import Fenced, Lease
 from bot.ledger import Entry, Ledger, Settled
 from bot.middleware import Step, Turn, describe
 from bot.quarantine import KILLS, Judgement, Quarantine
+from bot.raw import Raw
 from database import db, is_outage
 
 log = logging.getLogger(__name__)

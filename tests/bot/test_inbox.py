@@ -8,7 +8,8 @@ from typing import Any
 import peewee
 import pytest
 
-from bot.inbox import Inbox, kind_of, lane_of, sender_of
+from bot.inbox import Inbox
+from bot.raw import kind_of, lane_of, sender_of
 from database import Database, db
 from models import Chat, User
 from models import Inbox as Row

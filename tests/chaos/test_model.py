@@ -23,8 +23,9 @@ from hypothesis.stateful import (
 
 from bot.chores import Chores
 from bot.i18n import Catalogues
-from bot.inbox import Inbox, Item, LaneKey, Raw
+from bot.inbox import Inbox, Item, LaneKey
 from bot.lease import Fenced, Lease
+from bot.raw import Raw
 from bot.testing import ChatKit
 from database import Database, db
 from models import TABLES, AnalyticsEvent, Failure, User

@@ -1,0 +1,68 @@
+"""Raw updates: what kind one is, whose it is, and in which lane it goes."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from typing import Any, TypeAlias
+
+from services.users import Sender
+
+Raw: TypeAlias = dict[str, Any]
+
+KIND = re.compile("[a-z_]{1,32}")
+
+
+def kind_of(update: Raw) -> str:
+    """The update's kind: the name of its one field beside `update_id`; "" when it has none."""
+    named = (key for key, value in update.items() if isinstance(value, dict))
+    return next((key for key in named if KIND.fullmatch(key)), "")
+
+
+def lane_of(update: Raw, kind: str) -> int:
+    """The key whose updates keep their order: the chat, else the user, else the poll."""
+    event = update.get(kind)
+    if not isinstance(event, dict):
+        return 0
+    message = event.get("message")
+    for holder in (event, message if isinstance(message, dict) else {}):
+        if isinstance(number := _id(holder.get("chat")), int):
+            return number
+    for name in ("from", "user", "voter_chat"):
+        if isinstance(number := _id(event.get(name)), int):
+            return number
+    return zlib.crc32(str(event.get("id", "")).encode("utf-8", "replace"))
+
+
+def _id(value: Any) -> int | None:
+    """The id of a user or chat object, if it is one that a database column can hold."""
+    return column_id(value.get("id")) if isinstance(value, dict) else None
+
+
+def column_id(number: Any) -> int | None:
+    """The number, if a database column for Telegram's ids can hold it."""
+    return number if type(number) is int and abs(number) < 2**63 else None
+
+
+def sender_of(update: Raw, kind: str) -> Sender | None:
+    """The person behind an update, or None: channel posts, polls and bots have none."""
+    event = update.get(kind)
+    if not isinstance(event, dict):
+        return None
+    person = event.get("from") or event.get("user")
+    if not isinstance(person, dict) or (number := _id(person)) is None or person.get("is_bot"):
+        return None
+    return Sender(
+        number,
+        _text(person.get("username"), 64),
+        _text(person.get("first_name"), 256) or "",
+        _text(person.get("last_name"), 256),
+        _text(person.get("language_code"), 16),
+    )
+
+
+def _text(value: Any, size: int) -> str | None:
+    """A string that every database can hold: no NUL, no half of a surrogate pair, not too long."""
+    if not isinstance(value, str) or not value:
+        return None
+    return value.encode("utf-8", "replace").decode().replace("\0", "")[:size] or None
