@@ -36,7 +36,7 @@ clean:
 
 lock: $(VENV)/lock.stamp
 	for name in requirements requirements-dev; do \
-	  $(BIN)/pip-compile --quiet --upgrade --generate-hashes --strip-extras --no-config \
+	  $(BIN)/pip-compile --quiet --upgrade --generate-hashes --no-strip-extras --no-config \
 	    --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
 	    --output-file=$$name.txt $$name.in || exit 1; \
 	done
