@@ -58,7 +58,7 @@ def measure() -> None:
             seat.lease.step()
             count -= seat.poller.step(1)
             done = 0
-            while core.lanes.step(block=False):
+            while core.crew.step():
                 done += 1
                 if done % BATCH == 0:
                     core.ledger.flush()

@@ -18,10 +18,12 @@ from telebot.apihelper import ApiTelegramException
 from telebot.storage import StateMemoryStorage
 
 from bot.answer import Answer, result_of, retry_after
-from bot.form import attach, encode
+from bot.form import attach, encode, form
+from bot.sending import Sending
 from bot.wire import Ambiguous, NeverSent, Reply
 
 if TYPE_CHECKING:
+    from bot.courier import Courier
     from bot.limits import Limits, Turn
     from bot.metrics import Metrics
     from bot.wire import Wire
@@ -43,6 +45,9 @@ SAFE = (
     *("ban", "unban", "restrict", "promote", "sendChatAction", "download"),
 )
 """How the names of the methods begin that may be carried out twice without harm."""
+
+CODES: dict[type, str] = {NeverSent: "never_sent", Ambiguous: "ambiguous"}
+"""What the metrics call a try without an answer."""
 
 LISTS = {"sendMediaGroup", "copyMessages", "forwardMessages"}
 """Methods whose result is a list."""
@@ -80,6 +85,7 @@ class Client:
         stop: threading.Event | None = None,
         allowed: Callable[[], bool] = lambda: True,
         random: Callable[[], float] = chance,
+        courier: Courier | None = None,
     ) -> None:
         self.bot_id = bot_id
         self._token = token
@@ -91,6 +97,7 @@ class Client:
         self._wait = wait or self._stop.wait
         self._allowed = allowed
         self._random = random
+        self._courier = courier
 
     def call(
         self,
@@ -112,6 +119,44 @@ class Client:
             fields.get("chat_id"),
             lambda: self._post(method, fields, attached, timeout or TIMEOUT),
         )
+
+    def post(
+        self, method: str, params: Mapping[str, Any], heard: Callable[[Sending], None]
+    ) -> bool:
+        """Make a call whose answer nobody waits for; False when it cannot go out at once.
+
+        `heard` is told how the first try ended, in whatever thread listens to the courier; one
+        that is not `fine` is gone on with by `resume`, in a thread that may wait.
+        """
+        courier = self._courier
+        if courier is None or not courier.open or self._stop.is_set() or not self._allowed():
+            return False
+        fields = encode(params)
+        turn = self._limits.turn(method, fields.get("chat_id"))
+        if turn is not None and not turn.wait(lambda _seconds: True):
+            turn.leave()
+            return False
+        sending, started = Sending(method, fields, turn), self._clock()
+
+        def hear(outcome: Reply | NeverSent | Ambiguous) -> None:
+            self._count(method, outcome, started)
+            sending.outcome = outcome
+            if sending.fine and turn is not None:
+                turn.leave()
+            heard(sending)
+
+        courier.post(self._token, method, form(fields), hear)
+        return True
+
+    def resume(self, sending: Sending) -> Any:
+        """Go on with a call after its first try; gives and raises what `call` does."""
+
+        def once() -> Any:
+            if (reply := sending.take()) is not None:
+                return result_of(sending.method, reply)
+            return self._post(sending.method, sending.fields, None, TIMEOUT)
+
+        return self._persist(sending.method, sending.fields.get("chat_id"), once, sending)
 
     def get_updates(
         self,
@@ -161,19 +206,26 @@ class Client:
         try:
             reply = exchange(self._token, *arguments)
         except (NeverSent, Ambiguous) as error:
-            code = "never_sent" if isinstance(error, NeverSent) else "ambiguous"
-            self._metrics.api(method, code, self._clock() - started)
+            self._count(method, error, started)
             raise
-        self._metrics.api(method, str(reply.status), self._clock() - started)
+        self._count(method, reply, started)
         return reply
 
-    def _persist(self, method: str, chat: str | None, once: Callable[[], T]) -> T:
-        """Make the call until it has an answer that stands."""
-        turn = self._limits.turn(method, chat)
+    def _count(self, method: str, outcome: Reply | Exception, started: float) -> None:
+        code = CODES.get(type(outcome)) or str(getattr(outcome, "status", ""))
+        self._metrics.api(method, code, self._clock() - started)
+
+    def _persist(
+        self, method: str, chat: str | None, once: Callable[[], T], begun: Sending | None = None
+    ) -> T:
+        """Make the call until it has an answer that stands; `begun` has had its leave to go."""
+        turn = begun.turn if begun else self._limits.turn(method, chat)
         failures = doubts = 0
         try:
             while True:
-                self._await_leave(turn)
+                if begun is None:
+                    self._await_leave(turn)
+                begun = None
                 try:
                     return once()
                 except NeverSent as error:

@@ -209,7 +209,11 @@ class Context:
 
     def send_text(self, text: str) -> None:
         """Send a plain text to the chat without reading the answer: what `return text` does."""
-        self.caller.call("sendMessage", {**messages.place(self), "text": text})
+        self.caller.call("sendMessage", self.place_text(text))
+
+    def place_text(self, text: str) -> dict[str, Any]:
+        """The parameters that send a plain text to the chat. Raises RuntimeError without one."""
+        return {**messages.place(self), "text": text}
 
     def edit(
         self, text: str, *, buttons: Buttons | None = None, **options: Any

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -17,9 +17,11 @@ from bot import middleware
 from bot.client import Client
 from bot.context import Runtime
 from bot.conversations import Conversations
+from bot.courier import Courier
+from bot.crew import Crew
 from bot.dispatch import REGISTER, Dispatch
 from bot.i18n import Catalogues
-from bot.inbox import Inbox
+from bot.inbox import Inbox, Item
 from bot.lanes import Lanes
 from bot.lease import Lease
 from bot.ledger import Ledger
@@ -59,6 +61,7 @@ class Parts:
     catalogues: Catalogues
     switches: Switches
     metrics: Metrics = field(default_factory=Metrics)
+    courier: Courier = field(default_factory=Courier)
     stop: threading.Event = field(default_factory=threading.Event)
     """Set to begin nothing new."""
     abandon: threading.Event = field(default_factory=threading.Event)
@@ -97,10 +100,10 @@ class Core:
             People(settings.owner_ids, settings.default_language), Chats(), clock=parts.clock
         )
         self.conversations = Conversations(clock=parts.clock)
-        self.lanes = Lanes(self._run, self.inbox.load)
+        self.lanes = Lanes(self._run, self.inbox.load, ring=self._ring)
         self.leases: dict[int, Lease] = {}
         self.ledger = Ledger(
-            self.leases, slots=settings.threads, committed=self.lanes.release, clock=parts.clock
+            self.leases, slots=settings.threads, committed=self._committed, clock=parts.clock
         )
         self.desks: dict[int, Desk] = {}
         self.dispatch = Dispatch(
@@ -110,16 +113,23 @@ class Core:
             self.inbox.people,
             called=parts.metrics.command,
         )
+        guard = middleware.guard(parts.metrics, self.notify, clock=parts.clock)
         self.turns = Turns(
             self.desks,
             self.inbox,
             self.ledger,
             self.conversations,
-            through=self._chain(),
+            through=self._chain(guard),
+            send=middleware.chain([guard], middleware.send),
+            record=middleware.record(parts.metrics),
             migrate=self._migrate,
             stop=parts.stop,
             lost=parts.lost,
         )
+        self.crew = Crew(
+            self.lanes, self.ledger, parts.courier, stop=parts.stop, abandon=parts.abandon
+        )
+        self.turns.advance, self.turns.send_on = self.lanes.advance, self.crew.send_on
         self.seats = [self._seat(token) for token in settings.bots]
 
     def step(self, timeout: int = 0) -> int:
@@ -128,7 +138,7 @@ class Core:
         What the threads of a process do side by side, once and in turn.
         """
         count = sum(seat.poller.step(timeout) for seat in self.seats)
-        while self.lanes.step(block=False):
+        while self.crew.step():
             self.ledger.flush()
         self.ledger.flush()
         return count
@@ -162,16 +172,22 @@ class Core:
             except Exception as error:  # noqa: BLE001 - whatever it is, the owners' chat is not worth more
                 log.warning("owner %s could not be told: %s", owner, type(error).__name__)
 
-    def _run(self, item: Any) -> bool:
+    def _run(self, item: Item) -> bool:
         return self.turns.run(item)
 
-    def _chain(self) -> Callable[[middleware.Turn], None]:
+    def _ring(self) -> None:
+        self.crew.ring()
+
+    def _committed(self, items: Sequence[Item]) -> None:
+        self.lanes.release(items)
+        self.crew.ring()
+
+    def _chain(self, guard: middleware.Middleware) -> middleware.Step:
         settings = self.parts.settings
         throttle = Throttle(settings.throttle_rate, settings.throttle_burst, store=self.parts.store)
         return middleware.chain(
             [
-                middleware.record(self.parts.metrics),
-                middleware.guard(self.parts.metrics, self.notify, clock=self.parts.clock),
+                guard,
                 middleware.know,
                 middleware.refuse_banned,
                 middleware.limit(throttle, self.parts.clock),
@@ -192,6 +208,7 @@ class Core:
             parts.metrics,
             stop=parts.abandon,
             allowed=lease.valid,
+            courier=parts.courier,
         )
         runtime = Runtime(
             caller=client,

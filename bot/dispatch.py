@@ -86,7 +86,10 @@ class Dispatch:
             return self._call_atomic(turn, handler)
         reply = handler.func(turn.ctx)
         if isinstance(reply, str) and reply:
-            turn.ctx.send_text(reply)
+            if turn.item.kind == "callback_query":
+                turn.ctx.send_text(reply)  # before the spinner stops
+            else:
+                turn.reply = turn.ctx.place_text(reply)
         turn.outcome = "ok"
 
     def _call_atomic(self, turn: Turn, handler: Handler) -> None:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import logging
-import queue
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 
 from bot.inbox import Item, LaneKey
-
-log = logging.getLogger(__name__)
 
 
 class Lane:
@@ -28,7 +24,9 @@ class Lane:
 
 
 class Lanes:
-    """Hands updates to worker threads so that no two of one lane run at once.
+    """Hands updates to whoever calls `step` so that no two of one lane run at once.
+
+    `run` says whether the update's turn is over; when it is not, the lane goes on with `advance`.
 
     A lane keeps at most `lane_limit` updates in memory; what comes then stays in the inbox, where
     it is durable anyway, and is read when the lane gets there. So one chat's flood costs the
@@ -42,13 +40,17 @@ class Lanes:
         *,
         limit: int = 2000,
         lane_limit: int = 100,
+        ring: Callable[[], None] = lambda: None,
     ) -> None:
+        """`ring` is called when there is something to run."""
         self._run = run
+        self._ring = ring
         self._load = load
         self._limit = limit
         self._lane_limit = lane_limit
         self._lanes: dict[LaneKey, Lane] = {}
-        self._ready: queue.SimpleQueue[Lane | None] = queue.SimpleQueue()
+        self.ready: deque[Lane] = deque()
+        """The lanes that have something to run, and do not run; who waits longest is first."""
         self._held: dict[LaneKey, set[int]] = {}
         """Ids in memory by lane: waiting, running, or finished and not yet committed."""
         self._size = 0
@@ -65,6 +67,7 @@ class Lanes:
                 else:
                     self._hold(lane, [item])
                 self._schedule(lane)
+        self._ring()
 
     def wake(self, keys: Iterable[LaneKey]) -> None:
         """Say that the inbox holds open updates for these lanes."""
@@ -74,6 +77,7 @@ class Lanes:
                 lane.spilled = True
                 lane.missed += 1
                 self._schedule(lane)
+        self._ring()
 
     def release(self, items: Iterable[Item]) -> None:
         """Forget updates whose done marks are committed."""
@@ -94,43 +98,37 @@ class Lanes:
         """Whether enough is in memory for the poller to wait."""
         return self._size >= self._limit
 
-    def step(self, *, block: bool = True) -> bool:
+    def step(self) -> bool:
         """Run one update of the lane that waits longest; False when there was none to run."""
         try:
-            lane = self._ready.get(block)
-        except queue.Empty:
+            lane = self.ready.popleft()
+        except IndexError:
             return False
-        if lane is None:
-            return False
+        over, item = True, None
         try:
-            item = lane.items.popleft() if lane.items else self._read(lane)
-            return item is None or self._run(item)
+            if item := lane.items.popleft() if lane.items else self._read(lane):
+                over = self._run(item)
         finally:
-            with self._lock:
-                lane.scheduled = False
-                if lane.items or lane.spilled:
-                    self._schedule(lane)
-                else:
-                    self._lanes.pop(lane.key, None)
+            if over:
+                self.advance(lane.key)
+        return item is not None
 
-    def work(self, stop: threading.Event) -> None:
-        """Run updates until `stop`: what a worker thread does."""
-        while not stop.is_set():
-            try:
-                self.step()
-            except Exception:
-                log.exception("a lane failed; its updates stay in the inbox")
-                stop.wait(0.5)
-
-    def stop(self, workers: int) -> None:
-        """Wake as many waiting workers, so that they see the stop."""
-        for _ in range(workers):
-            self._ready.put(None)
+    def advance(self, key: LaneKey) -> None:
+        """Let a lane go on: the turn of its update is over."""
+        with self._lock:
+            lane = self._lanes[key]
+            lane.scheduled = False
+            if lane.items or lane.spilled:
+                self._schedule(lane)
+            else:
+                del self._lanes[key]
+                return
+        self._ring()
 
     def _schedule(self, lane: Lane) -> None:
         if not lane.scheduled:
             lane.scheduled = True
-            self._ready.put(lane)
+            self.ready.append(lane)
 
     def _hold(self, lane: Lane, items: Sequence[Item]) -> None:
         if items:

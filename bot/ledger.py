@@ -64,23 +64,32 @@ class Ledger:
         self.period = period
         self.clock = clock
         self._committed = committed
-        self._slots = threading.Semaphore(slots)
+        self._free = slots
         self._waiting: list[Entry] = []
         self._bell = threading.Event()
         self._lock = threading.Lock()
 
-    def admit(self, timeout: float | None = None) -> bool:
-        """Wait until one more update may begin; False when `timeout` seconds passed."""
-        return self._slots.acquire(timeout=timeout)
+    def admit(self) -> bool:
+        """Take a place for one more update; False when all are taken."""
+        with self._lock:
+            if self._free <= 0:
+                return False
+            self._free -= 1
+            return True
 
-    def dismiss(self) -> None:
+    def has_room(self) -> bool:
+        """Whether one more update may begin."""
+        return self._free > 0
+
+    def dismiss(self, count: int = 1) -> None:
         """Give back the place of an update that was begun and will not be finished here."""
-        self._slots.release()
+        with self._lock:
+            self._free += count
 
     def drop(self, item: Item) -> None:
         """Give back the place of an update that turned out to be committed already."""
+        self.dismiss()
         self._committed([item])
-        self._slots.release()
 
     def add(self, entry: Entry) -> None:
         """Put a finished update into the next group."""
@@ -118,8 +127,8 @@ class Ledger:
                     self._waiting = group + self._waiting
                 trouble = trouble or error
                 continue
+            self.dismiss(len(group))
             self._committed([entry.item for entry in group])
-            self._slots.release(len(group))
         if trouble:
             raise trouble
         return len(entries)

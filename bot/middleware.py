@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import time
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ from bot.logs import mask
 from bot.metrics import Metrics
 from bot.plugin import Handler
 from bot.raw import column_id
+from bot.sending import Sending
 from bot.throttle import Throttle, Verdict
 from database import is_outage
 from models import EventType, Status, User
@@ -46,8 +46,13 @@ class Turn:
     item: Item
     ctx: Context
     client: Client
+    started: float = 0.0
     handler: Handler | None = None
     outcome: str = "ignored"
+    reply: dict[str, Any] | None = None
+    """The parameters of the message that the handler returned, which is sent after it."""
+    sending: Sending | None = None
+    """The reply on its way, when its first try did not end well."""
     events: list[tuple[str, int | None, dict[str, Any]]] = field(default_factory=list)
     failure: dict[str, Any] | None = None
     entry: Entry | None = None
@@ -80,15 +85,11 @@ def _link(middleware: Middleware, step: Step) -> Step:
     return lambda turn: middleware(turn, step)
 
 
-def record(metrics: Metrics, *, clock: Callable[[], float] = time.perf_counter) -> Middleware:
-    """Time, count and log every update."""
+def record(metrics: Metrics) -> Callable[[Turn, float], None]:
+    """Count and log an update that is over, with the seconds it took."""
 
-    def run(turn: Turn, step: Step) -> None:
-        started = clock()
-        step(turn)
-        seconds = clock() - started
-        label = turn.label
-        metrics.message(label, turn.outcome, seconds)
+    def write(turn: Turn, seconds: float) -> None:
+        metrics.message(turn.label, turn.outcome, seconds)
         log.info(
             "bot_event_processed",
             extra={
@@ -103,7 +104,7 @@ def record(metrics: Metrics, *, clock: Callable[[], float] = time.perf_counter) 
             },
         )
 
-    return run
+    return write
 
 
 def know(turn: Turn, step: Step) -> None:
@@ -167,6 +168,15 @@ def limit(throttle: Throttle, clock: Callable[[], datetime]) -> Middleware:
     return run
 
 
+def send(turn: Turn) -> None:
+    """Send what the handler returned, or go on with it, and wait for the answer."""
+    sending, turn.sending = turn.sending, None
+    if sending is not None:
+        turn.client.resume(sending)
+    elif turn.reply is not None:
+        turn.client.call("sendMessage", turn.reply)
+
+
 def say(turn: Turn, text: str) -> None:
     """Tell the user one of the core's own sentences, as a toast where a button was tapped."""
     ctx = turn.ctx
@@ -199,6 +209,7 @@ def guard(
         ) as error:  # asyncio.CancelledError is no Exception, a plugin may raise it
             if is_outage(error) and turn.item.waits < WAITS:
                 raise
+            turn.reply = None
             if _blocked_by_user(error):
                 turn.outcome = "blocked"
                 if turn.user is not None and turn.item.lane == turn.user.telegram_id:

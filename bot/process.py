@@ -55,7 +55,7 @@ class Process:
         """Start everything, wait for the end, stop; give the exit code."""
         self._on_signals()
         for number in range(self.core.parts.settings.threads):
-            self._workers.append(self._start(f"lane-{number}", self.core.lanes.work, self.stop))
+            self._workers.append(self._start(f"lane-{number}", self.core.crew.work))
         ledger = self._start("ledger", self.core.ledger.run, self.stop, self.lose)
         self._start("beat", self._beat)
         for chore in self._chores:
@@ -160,10 +160,11 @@ class Process:
     def _finish(self, ledger: threading.Thread) -> None:
         """Let running handlers end, commit what is done, and give the leases back."""
         deadline = self._clock() + GRACE
-        self.core.lanes.stop(len(self._workers))
+        self.core.crew.end()
         for worker in self._workers:
             worker.join(max(0.0, deadline - self._clock()))
         self.core.parts.abandon.set()
+        self.core.crew.end()
         ledger.join(2.0)
         self._over.set()
         self._start("last", self._hand_over).join(2.5)

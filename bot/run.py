@@ -10,6 +10,7 @@ import redis
 
 from bot.chores import Chores
 from bot.core import Core, Parts
+from bot.courier import Courier
 from bot.i18n import Catalogues
 from bot.loader import load, locales, sources
 from bot.logs import setup
@@ -75,6 +76,7 @@ def build(settings: Settings, *, again: bool = False) -> Process:
         Catalogues(locales(registry), default=settings.default_language),
         switches,
         store=_store(settings),
+        courier=Courier(settings.telegram_url),
     )
     parts.metrics.allow_commands(*registry.commands)
     parts.metrics.serve(settings.metrics_port)

@@ -275,6 +275,7 @@ class ChatKit:
             clock=self.clock,
         )
         core = Core(parts)
+        self._closing.callback(parts.courier.close)
         for seat in core.seats:
             seat.lease.step()
             core.lead(seat)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
+from enum import Enum
+from functools import partial
 
 from telebot import types
 
@@ -15,12 +18,13 @@ from bot.client import Client, Stopping
 from bot.context import Context, Runtime
 from bot.conversations import Conversations
 from bot.dispatch import entry_of, send_replies
-from bot.inbox import UNCOUNTED, Inbox, Item
+from bot.inbox import UNCOUNTED, Inbox, Item, LaneKey
 from bot.lease import Fenced, Lease
 from bot.ledger import Entry, Ledger, Settled
 from bot.middleware import Step, Turn, describe
 from bot.quarantine import KILLS, Judgement, Quarantine
 from bot.raw import Raw
+from bot.sending import Sending
 from database import db, is_outage
 
 log = logging.getLogger(__name__)
@@ -35,6 +39,13 @@ class Desk:
     lease: Lease
 
 
+class Fate(Enum):
+    """What became of an update that leaves no entry for the ledger here."""
+
+    SETTLED = "what it leaves behind is committed already"
+    CARRIED = "the courier has its reply, and its turn ends with the answer"
+
+
 class Turns:
     """Runs updates one at a time for each caller; `run` is what a lane calls."""
 
@@ -46,56 +57,89 @@ class Turns:
         conversations: Conversations,
         *,
         through: Step,
+        send: Step,
+        record: Callable[[Turn, float], None],
         migrate: Callable[[int, int, int], None],
         stop: threading.Event,
         lost: Callable[[], None],
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.desks = desks
         self.inbox = inbox
         self.ledger = ledger
         self.conversations = conversations
+        self.advance: Callable[[LaneKey], None] = lambda key: None
+        """Called when a carried update's turn is over."""
+        self.send_on: Callable[[Callable[[], None]], None] = lambda errand: errand()
+        """Has work done that may wait for Telegram."""
         self._through = through
+        self._send = send
+        self._record = record
         self._migrate = migrate
         self._stop = stop
         self._lost = lost
+        self._clock = clock
         self.quarantine = Quarantine()
 
     def run(self, item: Item) -> bool:
-        """Handle one update and put it into the ledger; False when the process stops first.
+        """Handle one update that was admitted, and put it into the ledger.
 
+        False when its turn is not over: its reply is on the way, or the process stops first.
         While the lease or the database is away, the update waits here: it is not the plugin's
         fault, and nothing is lost.
         """
-        while not self._stop.is_set():
-            if not self.desks[item.bot_id].lease.valid() or not self.ledger.admit(0.5):
-                self._stop.wait(0.05)
-                continue
+        if not self.desks[item.bot_id].lease.valid():
+            self.ledger.dismiss()
+            if not self._admit(item):
+                return False
+        return self._see_through(item, lambda: self._handle(item))
+
+    def _see_through(self, item: Item, attempt: Callable[[], Entry | Fate]) -> bool:
+        """Make the attempt, then handle the update anew, until that comes to an end."""
+        while True:
             try:
-                if entry := self._handle(item):
-                    self.ledger.add(entry)
-                else:
-                    self.ledger.drop(item)
-                return True
+                return self._try(item, attempt)
             except Fenced:
                 self.ledger.dismiss()
                 self._lost()
                 return False
-            except Settled:
-                if self._is_settled(item):
-                    self.ledger.drop(item)
-                    return True
-                self.ledger.dismiss()
             except Exception as error:
-                if not isinstance(error, Stopping) and not is_outage(error):
+                if isinstance(error, Settled):
+                    if self._is_settled(item):
+                        self.ledger.drop(item)
+                        return True
+                    self.ledger.dismiss()
+                elif isinstance(error, Stopping) or is_outage(error):
+                    self.ledger.dismiss()
+                    log.info("update %s waits: %s", item.update_id, type(error).__name__)
+                    self._stop.wait(self._pause(item, error))
+                else:
                     log.exception("update %s fell through, it is kept", item.update_id)
                     self.ledger.add(_failed(item, type(error).__name__, f"Core: {error}"))
                     return True
-                self.ledger.dismiss()
-                log.info("update %s waits: %s", item.update_id, type(error).__name__)
-                self._stop.wait(self._pause(item, error))
-            finally:
-                if not db.is_closed():
-                    db.close()
+            if not self._admit(item):
+                return False
+            attempt = partial(self._handle, item)
+
+    def _try(self, item: Item, attempt: Callable[[], Entry | Fate]) -> bool:
+        """Put what the attempt leaves behind into the ledger; False when its turn goes on."""
+        try:
+            result = attempt()
+            if isinstance(result, Entry):
+                self.ledger.add(result)
+            elif result is Fate.SETTLED:
+                self.ledger.drop(item)
+            return result is not Fate.CARRIED
+        finally:
+            if not db.is_closed():
+                db.close()
+
+    def _admit(self, item: Item) -> bool:
+        """Wait until the update may begin once more; False when the process stops first."""
+        while not self._stop.is_set():
+            if self.desks[item.bot_id].lease.valid() and self.ledger.admit():
+                return True
+            self._stop.wait(0.05)
         return False
 
     def _pause(self, item: Item, error: Exception) -> float:
@@ -122,29 +166,64 @@ class Turns:
             self._stop.wait(0.2)
             return False  # it runs again, and is settled again
 
-    def _handle(self, item: Item) -> Entry | None:
-        """Run an update; None when what it leaves behind is committed already."""
+    def _handle(self, item: Item) -> Entry | Fate:
+        """Run an update."""
         if item.state == "replying":
             return send_replies(self.desks[item.bot_id].client, item)
         judgement = self.quarantine.judge(item)
         item.recovered = False
         if judgement is Judgement.FREE:
-            return self._turn(item)
+            turn = self._turn(item)
+            return Fate.CARRIED if isinstance(turn, Turn) and self._post(turn) else self._end(turn)
         if judgement is Judgement.GUILTY:
             return self._set_aside(item)
         with self.quarantine.alone(item) if judgement is Judgement.SUSPECT else nullcontext():
             self.inbox.start(item)
             # Committed at once, so that the next crash finds only what was running.
-            self.ledger.commit_group([self._turn(item)])
-            return None
+            self.ledger.commit_group([self._end(self._turn(item))])
+            return Fate.SETTLED
+
+    def _post(self, turn: Turn) -> bool:
+        """Give the reply to the courier; False when there is none, or it must wait."""
+        if turn.reply is None or turn.failure is not None:
+            return False
+        return turn.client.post("sendMessage", turn.reply, partial(self._hear, turn))
+
+    def _hear(self, turn: Turn, sending: Sending) -> None:
+        """Learn how the first try of a reply ended; whoever listens must not wait here."""
+        if sending.fine:
+            self._conclude(turn)
+        else:
+            turn.sending = sending
+            self.send_on(partial(self._conclude, turn))
+
+    def _conclude(self, turn: Turn) -> None:
+        """End the turn of an update whose reply the courier carried."""
+        if self._see_through(turn.item, partial(self._end, turn, carried=True)):
+            self.advance(turn.item.key)
+
+    def _end(self, turn: Turn | Entry, *, carried: bool = False) -> Entry:
+        """Send what is still to be sent, count and log the turn, and give its entry."""
+        if isinstance(turn, Entry):
+            return turn
+        if turn.sending is not None or (turn.reply is not None and not carried):
+            self._send(turn)
+        self._record(turn, self._clock() - turn.started)
+        if turn.entry is not None:
+            return turn.entry
+        entry = entry_of(turn)
+        if entry.change:
+            self.conversations.keep(entry.change)
+        return entry
 
     def _set_aside(self, item: Item) -> Entry:
         log.error("update %s ended the process %s times: set aside", item.update_id, KILLS)
         said = f"The process ended {KILLS} times while this update was handled."
         return _failed(item, UNCOUNTED, said)
 
-    def _turn(self, item: Item) -> Entry:
-        desk = self.desks[item.bot_id]
+    def _turn(self, item: Item) -> Turn | Entry:
+        """Have the update handled; its entry at once when no handler can see it."""
+        desk, started = self.desks[item.bot_id], self._clock()
         try:
             update = types.Update.de_json(_readable(item))  # type: ignore[no-untyped-call]
             event = vars(update).get(item.kind)
@@ -155,16 +234,11 @@ class Turns:
             log.warning("update %s is of an unknown kind, it is kept", item.update_id)
             return Entry(item, "unknown", json.dumps(item.update))
         ctx = Context(desk.runtime, update, item.kind, event, item.user)
-        turn = Turn(item, ctx, desk.client)
+        turn = Turn(item, ctx, desk.client, started)
         event.turn = turn
         self._follow_migration(turn)
         self._through(turn)
-        if turn.entry is not None:
-            return turn.entry
-        entry = entry_of(turn)
-        if entry.change:
-            self.conversations.keep(entry.change)
-        return entry
+        return turn
 
     def _follow_migration(self, turn: Turn) -> None:
         new = getattr(turn.ctx.event, "migrate_to_chat_id", None)

@@ -24,13 +24,13 @@ ORDER = """
     database models migrations.*
     services.*
     bot.logs bot.metrics bot.i18n
-    bot.limits bot.form bot.wire bot.answer bot.client
+    bot.limits bot.form bot.wire bot.answer bot.courier bot.sending bot.client
     bot.conversations bot.rules bot.plugin bot.asks bot.registry
     bot.words bot.texts bot.message bot.runtime bot.context bot
     bot.loader bot.menu bot.throttle
     bot.raw bot.inbox bot.lease bot.ledger bot.middleware bot.plain bot.dispatch
     bot.quarantine bot.turns
-    bot.lanes bot.polling
+    bot.lanes bot.crew bot.polling
     bot.core bot.chores bot.process bot.reload bot.start bot.upgrade bot.keep bot.run
     sandbox.*
     bot.testing bot.__main__

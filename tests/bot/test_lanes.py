@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
+from typing import Any
 
 from bot.inbox import Item
 from bot.lanes import Lanes
@@ -35,11 +36,21 @@ class Table:
 
 
 def run_all(lanes: Lanes) -> None:
-    while lanes.step(block=False):
+    while lanes.step():
         pass
 
 
-def make(table: Table, ran: list[int], **options: int) -> Lanes:
+def work(lanes: Lanes, stop: threading.Event) -> None:
+    """Run what there is, as a thread of the crew does."""
+    while not stop.is_set():
+        try:
+            if not lanes.step():
+                time.sleep(0.001)
+        except OSError:
+            time.sleep(0.01)
+
+
+def make(table: Table, ran: list[int], **options: Any) -> Lanes:
     """Lanes whose updates are committed the moment they ran."""
 
     def run(one: Item) -> bool:
@@ -126,15 +137,31 @@ def test_a_failing_read_is_tried_again() -> None:
     table.add(item(1))
     lanes.wake([(7, 1)])
     stop = threading.Event()
-    worker = threading.Thread(target=lanes.work, args=(stop,))
+    worker = threading.Thread(target=work, args=(lanes, stop))
     worker.start()
     deadline = time.monotonic() + 5
     while not ran and time.monotonic() < deadline:
         time.sleep(0.01)
     stop.set()
-    lanes.stop(1)
     worker.join(5)
     assert ran == [1] and not worker.is_alive()
+
+
+def test_a_lane_waits_until_the_turn_of_its_update_is_over() -> None:
+    """What `run` leaves open keeps its lane, and no other, until it is told to go on."""
+    table, ran, rings = Table(), list[int](), list[int]()
+
+    def run(one: Item) -> bool:
+        ran.append(one.update_id)
+        return one.lane != 1
+
+    lanes = Lanes(run, table.load, ring=lambda: rings.append(len(ran)))
+    lanes.put(table.add(item(1), item(2), item(3, lane=2)))
+    run_all(lanes)
+    assert ran == [1, 3] and not lanes.idle((7, 1))
+    lanes.advance((7, 1))
+    run_all(lanes)
+    assert ran == [1, 3, 2] and rings[-1] == 2
 
 
 def test_threads_never_run_one_lane_twice_at_once() -> None:
@@ -161,7 +188,7 @@ def test_threads_never_run_one_lane_twice_at_once() -> None:
             return table.load(key, skip, limit)
 
     lanes, stop = Lanes(run, load, lane_limit=3), threading.Event()
-    workers = [threading.Thread(target=lanes.work, args=(stop,)) for _ in range(8)]
+    workers = [threading.Thread(target=work, args=(lanes, stop)) for _ in range(8)]
     for worker in workers:
         worker.start()
     for start in range(0, 2000, 50):
@@ -172,7 +199,6 @@ def test_threads_never_run_one_lane_twice_at_once() -> None:
     while sum(map(len, ran.values())) < 2000 and time.monotonic() < deadline:
         time.sleep(0.02)
     stop.set()
-    lanes.stop(8)
     for worker in workers:
         worker.join(5)
     assert not overlaps

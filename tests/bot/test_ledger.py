@@ -36,7 +36,7 @@ class Desk:
 
     def finish(self, *items: Item, **what: Any) -> None:
         for item in items:
-            assert self.ledger.admit(0)
+            assert self.ledger.admit()
             self.ledger.add(Entry(item, counted=True, **what))
 
 
@@ -145,9 +145,9 @@ def test_no_more_updates_begin_than_there_are_slots(database: Database) -> None:
     desk = Desk(slots=2)
     items = desk.inbox.accept(7, [message(1), message(2)])
     desk.finish(*items)
-    assert not desk.ledger.admit(0)
+    assert not desk.ledger.admit()
     desk.ledger.flush()
-    assert desk.ledger.admit(0)
+    assert desk.ledger.admit()
     desk.ledger.dismiss()
 
 

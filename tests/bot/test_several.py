@@ -42,7 +42,7 @@ def test_one_bot_may_be_led_elsewhere(database: Database) -> None:
         assert Lease(f"poller:{SECOND}", owner="other", dead=lambda owner: True).step()
         kit.telegram.send(FIRST, 1002, 1002, text="/ping")
         kit.core.seats[0].poller.step(0)
-        while kit.core.lanes.step(block=False):
+        while kit.core.crew.step():
             kit.core.ledger.flush()
         assert texts(kit, FIRST, 1002) == ["pong", "pong"]
         assert {row.state for row in Row.select()} == {"done"}

@@ -202,7 +202,7 @@ def test_each_bot_commits_under_its_own_lease(database: Database) -> None:
             kit.telegram.send(bot_id, 1002, 1002, text="/ping")
         for seat in kit.core.seats:
             seat.poller.step(0)
-        while kit.core.lanes.step(block=False):
+        while kit.core.crew.step():
             pass
         assert Lease(f"poller:{FIRST}", owner="other", dead=lambda owner: True).step()
         with pytest.raises(Fenced):

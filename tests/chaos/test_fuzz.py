@@ -55,7 +55,7 @@ def drain(kit: ChatKit) -> None:
     while seat.poller.step(0):
         seat.lease.step()
         begun = 1
-        while kit.core.lanes.step(block=False):
+        while kit.core.crew.step():
             if begun % 50 == 0:
                 kit.core.ledger.flush()
             begun += 1

@@ -216,7 +216,7 @@ class Machine(RuleBasedStateMachine):
         self.seat.lease.step()
         ran, begun = len(self.diary.pages), len(self.entries)
         armed = bool(self.diary.deadly)
-        self.core.lanes.step(block=False)
+        self.core.crew.step()
         if armed and not self.diary.deadly:
             self.book.die(self.diary.pages[-1])
             return self.take_over()

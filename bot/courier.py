@@ -1,0 +1,254 @@
+"""The courier: carries calls nobody waits for, many at once, and hears their answers in one place.
+
+A thread that waits for each answer pays for two hand-overs of the interpreter a call. Here whoever
+has nothing else to do listens to all connections at once, so a call costs a tenth of that.
+"""
+
+from __future__ import annotations
+
+import selectors
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TypeAlias
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import certifi
+import httptools
+
+from bot.wire import Ambiguous, NeverSent, Reply, check_base
+from settings import Secret
+
+PIECE = 65536
+TIMEOUT = (10.0, 30.0)
+"""Seconds to connect, and from the request to its answer."""
+
+STALE = 60.0
+"""Seconds after which an idle connection is not trusted: a router may have forgotten it."""
+
+Heard: TypeAlias = Callable[[Reply | NeverSent | Ambiguous], None]
+
+
+class Link:
+    """One connection, kept open; it carries one call at a time."""
+
+    __slots__ = ("_body", "_parser", "after", "due", "lock", "reply", "sock", "used")
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        self.lock = threading.Lock()
+        """OpenSSL cannot read and write one connection at once."""
+        self.due = 0.0
+        """When the answer is late."""
+        self.used = 0.0
+        """When the last answer came."""
+        self.reply: Reply | None = None
+        self.after = ""
+        self._body: list[bytes] = []
+        self._parser = httptools.HttpResponseParser(self)
+
+    def read(self) -> bool:
+        """Take in what came; False when the connection is at its end, or speaks no HTTP."""
+        try:
+            while self.reply is None:
+                with self.lock:
+                    piece = self.sock.recv(PIECE)
+                if not piece:
+                    return False
+                self._parser.feed_data(piece)
+        except (BlockingIOError, ssl.SSLWantReadError):
+            return True
+        except (OSError, httptools.HttpParserError):
+            return False
+        return bool(self._parser.should_keep_alive())
+
+    # What the parser calls.
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if name.lower() == b"retry-after":
+            self.after = value.decode("ascii", "replace")
+
+    def on_body(self, piece: bytes) -> None:
+        self._body.append(piece)
+
+    def on_message_complete(self) -> None:
+        headers = {"retry-after": self.after} if self.after else {}
+        self.reply = Reply(self._parser.get_status_code(), headers, b"".join(self._body))
+        self._body.clear()
+        self.after = ""
+
+
+class Courier:
+    """Posts requests from any thread; one thread at a time listens with `receive`.
+
+    Without a base URL it carries nothing, and only `wake` ends a `receive`. What became of a call
+    goes to its `heard`: a Reply, or the NeverSent or Ambiguous that the wire would have raised.
+    """
+
+    def __init__(
+        self,
+        base_url: str = "",
+        *,
+        ca_file: str | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        timeout: tuple[float, float] = TIMEOUT,
+    ) -> None:
+        """Raises ValueError for a base URL that is unfit to carry a token."""
+        parts = urlsplit(check_base(base_url) if base_url else "")
+        tls, host = parts.scheme == "https", parts.hostname or ""
+        self.open = bool(base_url) and not (
+            tls and "https" in getproxies() and not proxy_bypass(host)
+        )
+        """Whether it carries anything; behind a proxy the ordinary wire finds the way."""
+        self._place = (host, parts.port or (443 if tls else 80))
+        self._tls = ssl.create_default_context(cafile=ca_file or certifi.where()) if tls else None
+        self._path, self._netloc = parts.path, parts.netloc
+        self._fixed = len(self._request(Secret(""), "", b"")) - len("0")
+        self._clock = clock
+        self._timeout = timeout
+        self._selector = selectors.DefaultSelector()
+        self._idle: list[Link] = []
+        self._busy: dict[Link, Heard] = {}
+        self._listening = threading.Lock()
+        self._look_at = 0.0
+        self._bell, self._rope = socket.socketpair()
+        for end in (self._bell, self._rope):
+            end.setblocking(False)
+        self._selector.register(self._bell, selectors.EVENT_READ)
+
+    @property
+    def pending(self) -> int:
+        """How many calls have no answer yet."""
+        return len(self._busy)
+
+    def post(self, token: Secret, method: str, body: bytes, heard: Heard) -> None:
+        """Send a form; when no link is idle it connects first, which may take its time."""
+        try:
+            link = self._take() or self._connect()
+        except OSError as error:
+            return heard(NeverSent(f"Telegram was not reached: {type(error).__name__}"))
+        link.due = self._clock() + self._timeout[1]
+        self._busy[link] = heard
+        try:
+            self._send(link, token, method, body)
+        except (NeverSent, Ambiguous) as error:
+            self._lose(link, error)
+
+    def receive(self, timeout: float | None) -> None:
+        """Wait for answers, at most so many seconds, and pass on those that came."""
+        with self._listening:
+            for key, _ in self._selector.select(timeout):
+                link: Link | None = key.data
+                if link is None:
+                    self._quiet()
+                elif not (keep := link.read()) or link.reply is not None:
+                    self._finish(link, keep=keep)
+            if (now := self._clock()) >= self._look_at:
+                self._look_at = now + 1
+                for link in [link for link in list(self._busy) if link.due <= now]:
+                    self._lose(link, Ambiguous("no answer from Telegram: it took too long"))
+
+    def wake(self) -> None:
+        """End a `receive` that waits, from any thread."""
+        with suppress(BlockingIOError):  # it rings already
+            self._rope.send(b"\0")
+
+    def close(self) -> None:
+        """Close every connection."""
+        for link in [*self._idle, *self._busy]:
+            self._drop(link)
+        for end in (self._bell, self._rope):
+            end.close()
+        self._selector.close()
+
+    def _take(self) -> Link | None:
+        """The idle link that was used last; one that stood for long may be dead unnoticed."""
+        with suppress(IndexError):
+            while True:
+                link = self._idle.pop()
+                if self._clock() - link.used <= STALE:
+                    return link
+                self._drop(link)
+        return None
+
+    def _connect(self) -> Link:
+        sock = socket.create_connection(self._place, self._timeout[0])
+        try:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            if self._tls:
+                sock = self._tls.wrap_socket(sock, server_hostname=self._place[0])
+            sock.setblocking(False)
+        except BaseException:
+            sock.close()
+            raise
+        link = Link(sock)
+        self._selector.register(sock, selectors.EVENT_READ, link)
+        return link
+
+    def _send(self, link: Link, token: Secret, method: str, body: bytes) -> None:
+        """Write the request; the token is in no variable that a traceback could show."""
+        sent, size = 0, self._size(token, method, body)
+        while sent < size:
+            try:
+                with link.lock:
+                    sent += link.sock.send(self._request(token, method, body)[sent:])
+            except (BlockingIOError, ssl.SSLWantWriteError):
+                self._await_room(link)
+            except OSError as error:
+                kind = Ambiguous if sent or self._tls else NeverSent
+                raise kind(f"the connection broke: {type(error).__name__}") from None
+
+    def _await_room(self, link: Link) -> None:
+        """Wait until the connection takes more. Raises Ambiguous when it does not."""
+        with selectors.DefaultSelector() as selector:
+            selector.register(link.sock, selectors.EVENT_WRITE)
+            if not selector.select(self._timeout[1]):
+                raise Ambiguous("the connection takes nothing")
+
+    def _request(self, token: Secret, method: str, body: bytes) -> bytes:
+        return (
+            f"POST {self._path}/bot{token.reveal()}/{method} HTTP/1.1\r\n"
+            f"Host: {self._netloc}\r\nUser-Agent: steadygram\r\n"
+            "Content-Type: application/x-www-form-urlencoded\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n"
+        ).encode() + body
+
+    def _size(self, token: Secret, method: str, body: bytes) -> int:
+        """The length of the request, without a second one made."""
+        size = len(body)
+        return self._fixed + len(token.reveal()) + len(method) + len(str(size)) + size
+
+    def _finish(self, link: Link, *, keep: bool) -> None:
+        """Pass on what came over a link, and let it carry the next call."""
+        heard = self._busy.pop(link, None)
+        if heard is None:  # it was idle: the server ended it, or said what nobody asked for
+            with suppress(ValueError):  # another thread just took it, and will notice
+                self._idle.remove(link)
+                self._drop(link)
+            return
+        reply, link.reply = link.reply, None
+        if keep:
+            link.used = self._clock()
+            self._idle.append(link)
+        else:
+            self._drop(link)
+        heard(reply or Ambiguous("no answer from Telegram: the connection ended before it"))
+
+    def _lose(self, link: Link, error: NeverSent | Ambiguous) -> None:
+        if heard := self._busy.pop(link, None):
+            self._drop(link)
+            heard(error)
+
+    def _drop(self, link: Link) -> None:
+        with suppress(KeyError, ValueError):
+            self._selector.unregister(link.sock)
+        link.sock.close()
+
+    def _quiet(self) -> None:
+        with suppress(BlockingIOError):
+            self._bell.recv(PIECE)

@@ -1,0 +1,175 @@
+"""The crew: worker threads of which one leads, and who is held up by a handler loses the lead.
+
+The leader runs the lanes and, between updates, listens to the courier; as long as no handler
+blocks, one thread does everything and nobody is woken for an update. One of the idle threads looks
+out: when the leader is stuck in a handler, it takes the lead.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+
+from bot.courier import Courier
+from bot.lanes import Lanes
+from bot.ledger import Ledger
+
+log = logging.getLogger(__name__)
+
+PATIENCE = 0.002
+"""Seconds that the leader may be in one handler while something else waits."""
+LISTEN_EVERY = 4
+"""After so many updates in a row the leader listens, when answers are on their way."""
+
+
+class Crew:
+    """Threads that call `work`; `ring` tells them that there is something to do."""
+
+    def __init__(
+        self,
+        lanes: Lanes,
+        ledger: Ledger,
+        courier: Courier,
+        *,
+        stop: threading.Event,
+        abandon: threading.Event,
+        patience: float = PATIENCE,
+    ) -> None:
+        self.lanes = lanes
+        self.ledger = ledger
+        self.courier = courier
+        self._stop = stop
+        self._abandon = abandon
+        self._patience = patience
+        self._errands: deque[Callable[[], None]] = deque()
+        self._leader = 0
+        self._steps = 0
+        self._asleep = False
+        self._guard = threading.Lock()
+        """Held to fall asleep and to take the lead: not both at once."""
+        self._lookout = threading.Lock()
+        """Held by the one thread that looks out."""
+        self._alarm = threading.Event()
+        """Set while the lookout must watch the leader."""
+
+    def work(self) -> None:
+        """Take part until the stop, and until what was begun has ended or is abandoned."""
+        while not self.over():
+            with self._lookout:
+                leads = self._look_out()
+            if leads:
+                self._lead()
+        self.end()
+
+    def over(self) -> bool:
+        """Whether nothing is left to do, for good."""
+        if not self._stop.is_set():
+            return False
+        return self._abandon.is_set() or not (self.courier.pending or self._errands)
+
+    def end(self) -> None:
+        """Wake whoever sleeps, so that they see the stop."""
+        self._alarm.set()
+        self.courier.wake()
+
+    def ring(self) -> None:
+        """Say that there is something to do; from any thread."""
+        if self._asleep:
+            self.courier.wake()
+        elif not self._alarm.is_set() and threading.get_ident() != self._leader:
+            self._alarm.set()
+
+    def send_on(self, errand: Callable[[], None]) -> None:
+        """Have a piece of work done that may take its time; before any new update."""
+        self._errands.append(errand)
+        self.ring()
+
+    def step(self) -> bool:
+        """Do one thing: an errand, an update, or listening; False when there was nothing to do."""
+        if self._errands:
+            self._mind()
+            with suppress(IndexError):  # a former leader was quicker
+                self._errands.popleft()()
+            return True
+        if self.courier.pending and self._steps % LISTEN_EVERY == 0:
+            self.courier.receive(0)
+        if self._stop.is_set() or not self.lanes.ready or not self.ledger.admit():
+            return False
+        self._mind()
+        ran = False
+        try:
+            ran = self.lanes.step()
+        finally:
+            if not ran:
+                self.ledger.dismiss()
+        return True
+
+    def _mind(self) -> None:
+        """What begins now may block: have the lookout watch when anything else waits."""
+        waiting = self.lanes.ready or self.courier.pending or self._errands
+        if waiting and not self._alarm.is_set():
+            self._alarm.set()
+
+    def _lead(self) -> None:
+        me = threading.get_ident()
+        while self._leader == me:
+            try:
+                if not self.step():
+                    if self.over():
+                        break
+                    self._sleep(me)
+            except Exception:
+                log.exception("a lane failed; its updates stay in the inbox")
+                self._stop.wait(0.5)
+            self._steps += 1
+        with self._guard:
+            if self._leader == me:
+                self._leader = 0
+
+    def _sleep(self, me: int) -> None:
+        """Listen until something comes; what came a moment ago is looked for once more."""
+        with self._guard:
+            if self._leader != me:
+                return
+            self._asleep = True
+        try:
+            if not self._is_due():
+                self.courier.receive(1.0 if self.courier.pending else None)
+        finally:
+            self._asleep = False
+
+    def _is_due(self) -> bool:
+        waits = self.lanes.ready and self.ledger.has_room() and not self._stop.is_set()
+        return bool(waits or self._errands) or self.over()
+
+    def _look_out(self) -> bool:
+        """Watch the leader; True when the calling thread leads from now on."""
+        while not self.over():
+            if self._take(self._steps, vacant=True):
+                return True
+            self._alarm.wait()
+            seen = self._steps
+            time.sleep(self._patience)
+            if self._take(seen):
+                return True
+            if self._asleep:
+                self._alarm.clear()
+                self._alarm_unless_asleep()
+        return False
+
+    def _alarm_unless_asleep(self) -> None:
+        """It may have woken just now, when the alarm was still set."""
+        if not self._asleep:
+            self._alarm.set()
+
+    def _take(self, seen: int, *, vacant: bool = False) -> bool:
+        """Take the lead when nobody has it, or its holder is still where it was."""
+        with self._guard:
+            if self._leader and (vacant or self._asleep or self._steps != seen):
+                return False
+            self._leader = threading.get_ident()
+            return True

@@ -1,0 +1,36 @@
+"""A sending: one call on its way with the courier, and what became of its first try."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bot.wire import Ambiguous, NeverSent, Reply
+
+if TYPE_CHECKING:
+    from bot.limits import Turn
+
+
+@dataclass(slots=True, eq=False)
+class Sending:
+    """A call whose answer nobody waits for; `turn` is its place in the limits' order."""
+
+    method: str
+    fields: Mapping[str, str]
+    turn: Turn | None
+    outcome: Reply | NeverSent | Ambiguous | None = None
+    """What the first try came to; taken away by whoever goes on with it."""
+
+    @property
+    def fine(self) -> bool:
+        """Whether Telegram did it, as far as a glance can tell."""
+        reply = self.outcome
+        return type(reply) is Reply and reply.status == 200 and reply.body[:10] == b'{"ok":true'
+
+    def take(self) -> Reply | None:
+        """The first try's answer, once; then None. Raises what the first try raised."""
+        outcome, self.outcome = self.outcome, None
+        if isinstance(outcome, NeverSent | Ambiguous):
+            raise outcome
+        return outcome
