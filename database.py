@@ -37,6 +37,11 @@ def now() -> datetime:
     return datetime.now(UTC).replace(tzinfo=None)
 
 
+def as_param(at: datetime) -> datetime | str:
+    """The time as a parameter for a new row; SQLite's driver takes long to turn it into text."""
+    return at.isoformat(" ") if db.param == "?" else at
+
+
 class Turnstile:
     """A lock that serves threads in the order they came, so that none starves."""
 
@@ -113,6 +118,9 @@ class Sqlite(PooledSqliteDatabase):  # type: ignore[misc]
     Every result is read whole at once, as psycopg2 does: an open statement would hold the write
     lock, or a snapshot that the next write of its thread could not get out of.
     """
+
+    local = True
+    """Whether statements run in this process: another thread for them would only be in the way."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -204,6 +212,8 @@ class WriterBusy(peewee.OperationalError):
 
 class Postgres(PooledPostgresqlDatabase):  # type: ignore[misc]
     """PostgreSQL: `pool` connections are kept, `overflow` more are opened at need."""
+
+    local = False
 
     def __init__(self, url: str, *, pool: int, overflow: int) -> None:
         self._kept = pool

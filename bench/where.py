@@ -58,8 +58,9 @@ def measure() -> None:
             seat.lease.step()
             count -= seat.poller.step(1)
             done = 0
-            while core.crew.step():
+            while core.crew.step() or core.parts.courier.pending:
                 done += 1
+                core.parts.courier.receive(0)
                 if done % BATCH == 0:
                     core.ledger.flush()
             core.ledger.flush()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from http.client import responses
 from typing import Any
 
 from telebot.apihelper import ApiTelegramException
 
+from bot import codec
 from bot.wire import Ambiguous, Reply
 
 
@@ -34,7 +34,7 @@ class Answer:
 def result_of(method: str, reply: Reply) -> Any:
     """The result in an answer. Raises ApiTelegramException, and Ambiguous for what is no answer."""
     try:
-        answer = json.loads(reply.body)
+        answer = codec.loads(reply.body)
     except (ValueError, RecursionError):
         answer = None
     if not isinstance(answer, dict):

@@ -39,14 +39,15 @@ class Context:
     __slots__ = (
         "_parsed",
         "_prefix",
+        "_update",
         "caller",
+        "chat",
         "effects",
         "event",
         "handler",
         "kind",
         "runtime",
         "state",
-        "update",
         "user",
     )
 
@@ -54,10 +55,16 @@ class Context:
     analytics = analytics
 
     def __init__(
-        self, runtime: Runtime, update: types.Update, kind: str, event: Any, user: User | None
+        self,
+        runtime: Runtime,
+        update: types.Update | Mapping[str, Any],
+        kind: str,
+        event: Any,
+        user: User | None,
     ) -> None:
+        """`update` may be Telegram's JSON, to be read when it is asked for."""
         self.runtime = runtime
-        self.update = update
+        self._update = update
         self.kind = kind
         self.event = event
         self.user = user
@@ -66,9 +73,23 @@ class Context:
         self.effects = Effects()
         self.state: dict[str, Any] = {}
         self._prefix = ""
+        self.chat: types.Chat | None = getattr(event, "chat", None) or getattr(
+            self.message, "chat", None
+        )
+        """The chat it happened in; None for inline queries, polls and the like."""
         self._parsed: tuple[str | None, str] | None = None
 
     # What came.
+
+    @property
+    def update(self) -> types.Update:
+        """The whole update."""
+        from bot.reading import read_whole
+
+        if isinstance(self._update, Mapping):
+            self._update = read_whole(self._update, self.kind)
+            setattr(self._update, self.kind, self.event)
+        return self._update
 
     @property
     def message(self) -> types.Message | None:
@@ -83,11 +104,6 @@ class Context:
         if self.user is None:
             raise RuntimeError(f"{self.kind} has no sender: look at ctx.user, which is None.")
         return self.user
-
-    @property
-    def chat(self) -> types.Chat | None:
-        """The chat it happened in; None for inline queries, polls and the like."""
-        return getattr(self.event, "chat", None) or getattr(self.message, "chat", None)
 
     @property
     def chat_id(self) -> int:

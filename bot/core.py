@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -35,7 +36,7 @@ from bot.rules import KINDS
 from bot.throttle import Throttle
 from bot.turns import Desk, Turns
 from bot.wire import Wire
-from database import db, now
+from database import current, db, now
 from models import Bot
 from services import users
 from services.cache import Cache
@@ -95,7 +96,7 @@ class Core:
 
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
-        settings, registry = parts.settings, parts.registry
+        settings, local = parts.settings, current().local
         self.inbox = Inbox(
             People(settings.owner_ids, settings.default_language), Chats(), clock=parts.clock
         )
@@ -103,31 +104,28 @@ class Core:
         self.lanes = Lanes(self._run, self.inbox.load, ring=self._ring)
         self.leases: dict[int, Lease] = {}
         self.ledger = Ledger(
-            self.leases, slots=settings.threads, committed=self._committed, clock=parts.clock
+            self.leases,
+            slots=settings.threads,
+            local=local,
+            committed=self._committed,
+            clock=parts.clock,
         )
         self.desks: dict[int, Desk] = {}
         self.dispatch = Dispatch(
-            registry,
+            parts.registry,
             self.ledger,
             self.conversations,
             self.inbox.people,
             called=parts.metrics.command,
         )
-        guard = middleware.guard(parts.metrics, self.notify, clock=parts.clock)
-        self.turns = Turns(
-            self.desks,
-            self.inbox,
-            self.ledger,
-            self.conversations,
-            through=self._chain(guard),
-            send=middleware.chain([guard], middleware.send),
-            record=middleware.record(parts.metrics),
-            migrate=self._migrate,
-            stop=parts.stop,
-            lost=parts.lost,
-        )
+        self.turns = self._turns()
         self.crew = Crew(
-            self.lanes, self.ledger, parts.courier, stop=parts.stop, abandon=parts.abandon
+            self.lanes,
+            self.ledger,
+            parts.courier,
+            stop=parts.stop,
+            abandon=parts.abandon,
+            local=local,
         )
         self.turns.advance, self.turns.send_on = self.lanes.advance, self.crew.send_on
         self.seats = [self._seat(token) for token in settings.bots]
@@ -182,6 +180,22 @@ class Core:
         self.lanes.release(items)
         self.crew.ring()
 
+    def _turns(self) -> Turns:
+        parts = self.parts
+        guard = middleware.guard(parts.metrics, self.notify, clock=parts.clock)
+        return Turns(
+            self.desks,
+            self.inbox,
+            self.ledger,
+            self.conversations,
+            through=self._chain(guard),
+            send=middleware.chain([guard], middleware.send),
+            record=middleware.record(parts.metrics),
+            migrate=self._migrate,
+            stop=parts.stop,
+            lost=parts.lost,
+        )
+
     def _chain(self, guard: middleware.Middleware) -> middleware.Step:
         settings = self.parts.settings
         throttle = Throttle(settings.throttle_rate, settings.throttle_burst, store=self.parts.store)
@@ -210,17 +224,7 @@ class Core:
             allowed=lease.valid,
             courier=parts.courier,
         )
-        runtime = Runtime(
-            caller=client,
-            bot_id=bot_id,
-            username="",
-            catalogues=parts.catalogues,
-            default_language=settings.default_language,
-            owner_ids=settings.owner_ids,
-            registry=parts.registry,
-            cache=parts.cache,
-            clock=parts.clock,
-        )
+        runtime = self._runtime(client)
         self.dispatch.bind(client.telebot)
         self.desks[bot_id] = Desk(client, runtime, lease)
         poller = Poller(
@@ -232,14 +236,29 @@ class Core:
             received=self._received,
             allowed=lease.valid,
             prepare=lambda: self._introduce(client, runtime),
+            perform=self.crew.perform,
         )
         menu = Menu(parts.registry, parts.catalogues)
         runtime.tell_menu = menu.tell
         return Seat(client, lease, poller, runtime, menu)
 
+    def _runtime(self, client: Client) -> Runtime:
+        parts = self.parts
+        return Runtime(
+            caller=client,
+            bot_id=client.bot_id,
+            username="",
+            catalogues=parts.catalogues,
+            default_language=parts.settings.default_language,
+            owner_ids=parts.settings.owner_ids,
+            registry=parts.registry,
+            cache=parts.cache,
+            clock=parts.clock,
+        )
+
     def _received(self, updates: list[dict[str, Any]], duplicates: int) -> None:
-        for update in updates:
-            self.parts.metrics.received(kind_of(update))
+        for kind, count in Counter(map(kind_of, updates)).items():
+            self.parts.metrics.received(kind, count)
         self.parts.metrics.updates_duplicate.inc(duplicates)
         self.parts.metrics.poll_last_success.set_to_current_time()
 

@@ -36,7 +36,7 @@ Heard: TypeAlias = Callable[[Reply | NeverSent | Ambiguous], None]
 class Link:
     """One connection, kept open; it carries one call at a time."""
 
-    __slots__ = ("_body", "_parser", "after", "due", "lock", "reply", "sock", "used")
+    __slots__ = ("_body", "_keep", "_parser", "after", "due", "lock", "reply", "sock", "used")
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
@@ -48,6 +48,7 @@ class Link:
         """When the last answer came."""
         self.reply: Reply | None = None
         self.after = ""
+        self._keep = True
         self._body: list[bytes] = []
         self._parser = httptools.HttpResponseParser(self)
 
@@ -64,7 +65,7 @@ class Link:
             return True
         except (OSError, httptools.HttpParserError):
             return False
-        return bool(self._parser.should_keep_alive())
+        return self._keep
 
     # What the parser calls.
 
@@ -78,6 +79,7 @@ class Link:
     def on_message_complete(self) -> None:
         headers = {"retry-after": self.after} if self.after else {}
         self.reply = Reply(self._parser.get_status_code(), headers, b"".join(self._body))
+        self._keep = bool(self._parser.should_keep_alive())
         self._body.clear()
         self.after = ""
 

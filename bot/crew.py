@@ -12,7 +12,9 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from concurrent.futures import Future
 from contextlib import suppress
+from typing import TypeVar
 
 from bot.courier import Courier
 from bot.lanes import Lanes
@@ -22,8 +24,11 @@ log = logging.getLogger(__name__)
 
 PATIENCE = 0.002
 """Seconds that the leader may be in one handler while something else waits."""
-LISTEN_EVERY = 4
+LOOKS = 25
+"""How much longer it may be busy with our own work, which blocks only when the database does."""
+LISTEN_EVERY = 16
 """After so many updates in a row the leader listens, when answers are on their way."""
+T = TypeVar("T")
 
 
 class Crew:
@@ -37,8 +42,11 @@ class Crew:
         *,
         stop: threading.Event,
         abandon: threading.Event,
+        local: bool = False,
         patience: float = PATIENCE,
     ) -> None:
+        """`local`: the database is in this process, and its work is the leader's as well."""
+        self.local = local
         self.lanes = lanes
         self.ledger = ledger
         self.courier = courier
@@ -48,6 +56,8 @@ class Crew:
         self._errands: deque[Callable[[], None]] = deque()
         self._leader = 0
         self._steps = 0
+        self._looks = 1
+        """For how many times its patience the lookout bears with the present step."""
         self._asleep = False
         self._guard = threading.Lock()
         """Held to fall asleep and to take the lead: not both at once."""
@@ -88,6 +98,28 @@ class Crew:
         self._errands.append(errand)
         self.ring()
 
+    def perform(self, work: Callable[[], T]) -> T:
+        """Have work done by the leader, and give what it gives: it has the interpreter anyway.
+
+        When the leader does not get to it soon, it is done here.
+        """
+        if not self.local or not self._leader:
+            return work()
+        future: Future[T] = Future()
+
+        def errand() -> None:
+            if future.set_running_or_notify_cancel():
+                self._looks = LOOKS
+                try:
+                    future.set_result(work())
+                except BaseException as error:  # noqa: BLE001 - raised where the work was asked for
+                    future.set_exception(error)
+
+        self.send_on(errand)
+        with suppress(TimeoutError):
+            return future.result(5 * self._patience)
+        return work() if future.cancel() else future.result()
+
     def step(self) -> bool:
         """Do one thing: an errand, an update, or listening; False when there was nothing to do."""
         if self._errands:
@@ -97,8 +129,10 @@ class Crew:
             return True
         if self.courier.pending and self._steps % LISTEN_EVERY == 0:
             self.courier.receive(0)
-        if self._stop.is_set() or not self.lanes.ready or not self.ledger.admit():
+        if self._stop.is_set() or not self.lanes.ready:
             return False
+        if not self.ledger.admit():
+            return self._make_room()
         self._mind()
         ran = False
         try:
@@ -108,8 +142,18 @@ class Crew:
                 self.ledger.dismiss()
         return True
 
+    def _make_room(self) -> bool:
+        """All places are taken: commit what is done, after a moment for answers on their way."""
+        if not self.local:
+            return False
+        if self.courier.pending:
+            self.courier.receive(self._patience)
+        self._looks = LOOKS
+        return self.ledger.help_out()
+
     def _mind(self) -> None:
         """What begins now may block: have the lookout watch when anything else waits."""
+        self._looks = 1
         waiting = self.lanes.ready or self.courier.pending or self._errands
         if waiting and not self._alarm.is_set():
             self._alarm.set()
@@ -152,8 +196,10 @@ class Crew:
             if self._take(self._steps, vacant=True):
                 return True
             self._alarm.wait()
-            seen = self._steps
-            time.sleep(self._patience)
+            seen, looks = self._steps, 0
+            while self._steps == seen and looks < self._looks:
+                time.sleep(self._patience)
+                looks += 1
             if self._take(seen):
                 return True
             if self._asleep:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,7 +10,7 @@ from typing import Any
 from telebot import TeleBot
 from telebot.apihelper import ApiTelegramException
 
-from bot import plain
+from bot import codec, plain
 from bot.client import Ambiguous, Client, Outbox, Stopping
 from bot.context import ENDED
 from bot.conversations import Change, Conversations
@@ -53,7 +52,11 @@ class Dispatch:
     def match(self, turn: Turn) -> None:
         """An open conversation takes what is no command; else telebot matches a handler."""
         if not self._answer_step(turn):
-            turn.client.telebot.process_new_updates([turn.ctx.update])
+            telebot = turn.client.telebot
+            if turn.item.kind == "message":
+                telebot.process_new_messages([turn.ctx.event])  # type: ignore[no-untyped-call]
+            else:
+                telebot.process_new_updates([turn.ctx.update])
         if turn.item.kind == "callback_query" and not turn.ctx.effects.answered:
             self._stop_spinner(turn)
 
@@ -111,7 +114,7 @@ class Dispatch:
                     ctx.answer()
                 turn.outcome = "ok"
                 turn.item.update = {"calls": outbox.calls, "handler": turn.label}
-                entry = entry_of(turn, "replying", json.dumps(turn.item.update))
+                entry = entry_of(turn, "replying", codec.dumps(turn.item.update))
                 if not self.ledger.commit([entry]):
                     raise Settled
         except BaseException as error:

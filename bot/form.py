@@ -34,6 +34,8 @@ def encode(params: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _text(value: object) -> str:
+    if type(value) is int:
+        return str(value)
     return str(value) if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, TypeAlias
 
+from bot import codec
 from bot.raw import Raw, kind_of, lane_of, sender_of
 from database import db, now
 from models import User
@@ -110,7 +110,7 @@ class Inbox:
             (bot_id, lane, limit + len(skip)),
         ).fetchall()
         items = [
-            Item(bot_id, update_id, lane, kind, json.loads(payload), state, attempts, True)
+            Item(bot_id, update_id, lane, kind, codec.loads(payload), state, attempts, True)
             for update_id, kind, payload, state, attempts in rows
             if update_id not in skip
         ]
@@ -151,7 +151,7 @@ class Inbox:
             item.id,
         ).fetchone()
         if row:
-            item.state, item.update = row[0], json.loads(row[1])
+            item.state, item.update = row[0], codec.loads(row[1])
         return bool(row)
 
     def start(self, item: Item) -> None:
@@ -194,7 +194,7 @@ class Inbox:
     def _insert(self, items: Sequence[Item], at: datetime) -> list[Item]:
         values: list[Any] = []
         for item in items:
-            payload = json.dumps(item.update, separators=(",", ":"))
+            payload = codec.dumps(item.update)
             values += (
                 item.bot_id,
                 item.update_id,

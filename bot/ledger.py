@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import threading
 from collections.abc import Callable, Iterable, Sequence
@@ -11,10 +10,11 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, TypeAlias
 
+from bot import codec
 from bot.conversations import Change, write
 from bot.inbox import Item
 from bot.lease import Fenced, Lease
-from database import db, is_outage, now
+from database import as_param, db, is_outage, now
 from services import failures
 
 log = logging.getLogger(__name__)
@@ -46,6 +46,8 @@ class Entry:
 class Ledger:
     """Commits entries in groups: every `period` seconds, or sooner when `batch` are waiting.
 
+    With a `local` database whoever runs out of places commits at once (`help_out`).
+
     At most `slots` updates are begun and not committed at any time, so that a crash repeats at
     most as many handlers.
     """
@@ -55,12 +57,14 @@ class Ledger:
         leases: dict[int, Lease],
         *,
         slots: int,
+        local: bool = False,
         committed: Callable[[Sequence[Item]], None],
         period: float = 0.05,
         clock: Callable[[], datetime] = now,
     ) -> None:
         self.leases = leases
-        self.batch = max(1, min(100, slots // 2))
+        self.batch = max(1, min(100, slots if local else slots // 2))
+        self._local = local
         self.period = period
         self.clock = clock
         self._committed = committed
@@ -68,6 +72,8 @@ class Ledger:
         self._waiting: list[Entry] = []
         self._bell = threading.Event()
         self._lock = threading.Lock()
+        self._committing = threading.Lock()
+        self._troubled = False
 
     def admit(self) -> bool:
         """Take a place for one more update; False when all are taken."""
@@ -110,7 +116,32 @@ class Ledger:
 
     def flush(self) -> int:
         """Commit what is there now; raises as `step`."""
-        self._bell.clear()
+        with self._committing:
+            self._bell.clear()
+            count = self._flush()
+            self._troubled = False
+            return count
+
+    def help_out(self) -> bool:
+        """Commit what is there, for a caller who has nothing better to do; whether there was any.
+
+        What goes wrong is left to the ledger's own thread, which knows how to wait and whom to
+        tell.
+        """
+        if not self._local or self._troubled or not self._waiting:
+            return False
+        if not self._committing.acquire(blocking=False):
+            return False
+        try:
+            return self._flush() > 0
+        except Exception:  # noqa: BLE001 - it happens again at once in the ledger's own thread
+            self._troubled = True
+            self._bell.set()
+            return False
+        finally:
+            self._committing.release()
+
+    def _flush(self) -> int:
         with self._lock:
             entries, self._waiting = self._waiting, []
         if not entries:
@@ -184,7 +215,7 @@ class Ledger:
             else:
                 item, kept = entries[0].item, entries[0].payload
                 if entries[0].failure:
-                    kept = json.dumps(item.update)
+                    kept = codec.dumps(item.update)
                 with db.atomic():
                     self.commit([Entry(item, entries[0].state, kept)])
 
@@ -235,16 +266,16 @@ def _count(entries: Iterable[Entry], at: datetime) -> None:
         if entry.item.user is not None:
             counts[entry.item.user.id] = counts.get(entry.item.user.id, 0) + entry.counted
     if counts:
-        values = [value for user_id in sorted(counts) for value in (user_id, counts[user_id], at)]
-        db.execute_sql(_count_sql(len(counts), db.param), values)
+        values = [value for user_id in sorted(counts) for value in (user_id, counts[user_id])]
+        db.execute_sql(_count_sql(len(counts), db.param), [at, *values])
 
 
 @lru_cache(maxsize=256)
 def _count_sql(count: int, param: str) -> str:
-    rows = ", ".join([f"({param}, {param}, {param})"] * count)
+    rows = ", ".join([f"({param}, {param})"] * count)
     return (
         "UPDATE users SET total_messages = total_messages + seen.column2,"
-        f" last_activity_at = seen.column3 FROM (VALUES {rows}) AS seen"
+        f" last_activity_at = {param} FROM (VALUES {rows}) AS seen"
         " WHERE users.id = seen.column1"
     )
 
@@ -252,10 +283,11 @@ def _count_sql(count: int, param: str) -> str:
 def _track(entries: Iterable[Entry], at: datetime) -> None:
     rows = [event for entry in entries for event in entry.events]
     if rows:
+        time = as_param(at)
         values = [
             value
             for kind, user_id, data in rows
-            for value in (kind, user_id, json.dumps(data), at, at)
+            for value in (kind, user_id, codec.dumps(data), time, time)
         ]
         db.execute_sql(_track_sql(len(rows), db.param), values)
 

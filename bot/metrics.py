@@ -240,9 +240,9 @@ class Metrics:
         """Count one exception of a handler by the name of its class."""
         self.errors(error_type).inc()
 
-    def received(self, kind: str) -> None:
-        """Count one update that was taken in."""
-        self.updates_received(kind).inc()
+    def received(self, kind: str, count: int = 1) -> None:
+        """Count updates of a kind that were taken in."""
+        self.updates_received(kind).inc(count)
 
     def api(self, method: str, code: str, seconds: float) -> None:
         """Count one call to Telegram and the seconds it took."""

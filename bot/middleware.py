@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, TypeAlias
 
+from bot import codec
 from bot.client import Client, Stopping
 from bot.context import Context
 from bot.inbox import Item
@@ -28,6 +28,7 @@ from services import failures, users
 
 log = logging.getLogger(__name__)
 
+EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - naive and UTC, as the tables keep it
 WAITS = 5
 """Outages in a row, with our own database there, after which it is the plugin's failure."""
 
@@ -152,7 +153,7 @@ def limit(throttle: Throttle, clock: Callable[[], datetime]) -> Middleware:
         date = item.update[item.kind].get("date")
         if item.kind == "callback_query" or type(date) is not int:
             return 0.0
-        return max(0.0, clock().replace(tzinfo=UTC).timestamp() - date)
+        return max(0.0, (clock() - EPOCH).total_seconds() - date)
 
     def run(turn: Turn, step: Step) -> None:
         verdict = Verdict.GO
@@ -268,6 +269,6 @@ def describe(item: Item) -> dict[str, Any]:
     return {
         "bot_id": item.bot_id,
         "update_id": item.update_id,
-        "payload": json.dumps(item.update),
+        "payload": codec.dumps(item.update),
         "user_id": item.user.telegram_id if item.user else None,
     }

@@ -50,6 +50,7 @@ class Poller:
         received: Callable[[list[dict[str, Any]], int], None],
         allowed: Callable[[], bool],
         prepare: Callable[[], None] = lambda: None,
+        perform: Callable[[Callable[[], list[Item]]], list[Item]] = lambda work: work(),
         clock: Callable[[], float] = time.monotonic,
         wait: Callable[[threading.Event, float], object] = threading.Event.wait,
     ) -> None:
@@ -63,6 +64,7 @@ class Poller:
         self._received = received
         self._allowed = allowed
         self._prepare: Callable[[], None] | None = prepare
+        self._perform = perform
         self._clock = clock
         self._wait = wait
         self._offset: int | None = None
@@ -84,8 +86,10 @@ class Poller:
         self._failures = 0
         if not updates:
             return 0
-        items = self.inbox.accept(
-            self.client.bot_id, updates, idle=self.lanes.idle, threads=self.threads
+        items = self._perform(
+            lambda: self.inbox.accept(
+                self.client.bot_id, updates, idle=self.lanes.idle, threads=self.threads
+            )
         )
         self._received(updates, len(updates) - len(items))
         self._offset = 1 + max(

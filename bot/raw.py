@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import zlib
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 from services.users import Sender
@@ -15,8 +16,15 @@ KIND = re.compile("[a-z_]{1,32}")
 
 def kind_of(update: Raw) -> str:
     """The update's kind: the name of its one field beside `update_id`; "" when it has none."""
-    named = (key for key, value in update.items() if isinstance(value, dict))
-    return next((key for key in named if KIND.fullmatch(key)), "")
+    for key, value in update.items():
+        if isinstance(value, dict) and _can_be_kind(key):
+            return key
+    return ""
+
+
+@lru_cache(maxsize=64)
+def _can_be_kind(name: str) -> bool:
+    return bool(KIND.fullmatch(name))
 
 
 def lane_of(update: Raw, kind: str) -> int:
@@ -65,4 +73,6 @@ def _text(value: Any, size: int) -> str | None:
     """A string that every database can hold: no NUL, no half of a surrogate pair, not too long."""
     if not isinstance(value, str) or not value:
         return None
+    if len(value) <= size and value.isascii() and value.isprintable():
+        return value
     return value.encode("utf-8", "replace").decode().replace("\0", "")[:size] or None

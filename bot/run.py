@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import sys
 from time import sleep
@@ -83,9 +84,16 @@ def build(settings: Settings, *, again: bool = False) -> Process:
     core = Core(parts)
     chores = Chores(core, [switches, preferences])
     process = Process(core, chores=[chores.step, chores.sync_menus])
+    settle()
     if settings.development:
         Watcher(settings.plugins_path, seen, restart=process.restart).start()
     return process
+
+
+def settle() -> None:
+    """Spare what was loaded from the search for garbage: it stays, and is most of all objects."""
+    gc.collect()
+    gc.freeze()
 
 
 def catch_up(database: Database, registry: Registry) -> None:

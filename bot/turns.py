@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import threading
 import time
@@ -12,8 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import partial
 
-from telebot import types
-
+from bot import codec
 from bot.client import Client, Stopping
 from bot.context import Context, Runtime
 from bot.conversations import Conversations
@@ -23,7 +21,7 @@ from bot.lease import Fenced, Lease
 from bot.ledger import Entry, Ledger, Settled
 from bot.middleware import Step, Turn, describe
 from bot.quarantine import KILLS, Judgement, Quarantine
-from bot.raw import Raw
+from bot.reading import read
 from bot.sending import Sending
 from database import db, is_outage
 
@@ -225,15 +223,14 @@ class Turns:
         """Have the update handled; its entry at once when no handler can see it."""
         desk, started = self.desks[item.bot_id], self._clock()
         try:
-            update = types.Update.de_json(_readable(item))  # type: ignore[no-untyped-call]
-            event = vars(update).get(item.kind)
+            event, update = read(item.update, item.kind)
         except Exception as error:  # noqa: BLE001 - telebot raises what it likes
             log.warning("update %s cannot be read, it is kept: %s", item.update_id, error)
             return _failed(item, type(error).__name__, f"The update cannot be read: {error}")
         if event is None:
             log.warning("update %s is of an unknown kind, it is kept", item.update_id)
-            return Entry(item, "unknown", json.dumps(item.update))
-        ctx = Context(desk.runtime, update, item.kind, event, item.user)
+            return Entry(item, "unknown", codec.dumps(item.update))
+        ctx = Context(desk.runtime, update or item.update, item.kind, event, item.user)
         turn = Turn(item, ctx, desk.client, started)
         event.turn = turn
         self._follow_migration(turn)
@@ -245,14 +242,6 @@ class Turns:
         if turn.item.kind == "message" and new and turn.ctx.chat and new != turn.ctx.chat.id:
             self._migrate(turn.item.bot_id, turn.ctx.chat.id, new)
             self.conversations.move(turn.item.bot_id, turn.ctx.chat.id, new)
-
-
-def _readable(item: Item) -> Raw:
-    """The update as telebot reads it: of one kind it expects another name than Telegram gives."""
-    if item.kind != "purchased_paid_media":
-        return item.update
-    event = item.update[item.kind]
-    return {**item.update, item.kind: {**event, "from_user": event.get("from")}}
 
 
 def _failed(item: Item, error: str, said: str) -> Entry:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias
@@ -18,6 +19,8 @@ COLUMNS = ", ".join(field.column_name for field in User._meta.sorted_fields)
 FIELDS = tuple(field.name for field in User._meta.sorted_fields)
 LANGUAGES = {language.value: language for language in Language}
 STATUSES = {status.value: status for status in Status}
+GLANCED = ("updated_at", "status", "role", "language")
+"""What may have changed by another process's hand."""
 TIMES = ("last_activity_at", "created_at", "updated_at")
 ROLES = {role.value: role for role in Role}
 
@@ -65,7 +68,10 @@ class People:
         batch = {sender.telegram_id: sender for sender in senders}
         if not batch:
             return {}
-        ids = sorted(batch)
+        met = self._recognise(batch)
+        ids = sorted(batch.keys() - met.keys())
+        if not ids:
+            return met
         rows = _read(_select_sql(len(ids), db.param), ids)
         changed = [batch[key] for key in ids if self._differs(batch[key], rows.get(key))]
         if changed:
@@ -73,7 +79,28 @@ class People:
             _joined([row["id"] for row in written.values() if row["created_at"] == now], now)
             rows |= written
         with self._lock:
-            return {key: self._keep(row, now) for key, row in rows.items()}
+            return met | {key: self._keep(row, now) for key, row in rows.items()}
+
+    def _recognise(self, batch: dict[int, Sender]) -> dict[int, User]:
+        """Those who are as memory has them; of their rows only the counters need to be read."""
+        known = {key: user for key in batch if (user := self._known.get(key))}
+        ids, met = sorted(known), {}
+        sql = _glance_sql(len(ids), db.param)
+        for telegram_id, total, active_at, *seen in db.execute_sql(sql, ids) if ids else ():
+            user = known[telegram_id]
+            row = user.__data__
+            seen[0] = _time(seen[0])
+            if seen != [row[name] for name in GLANCED] or self._differs(batch[telegram_id], row):
+                continue
+            row["total_messages"], row["last_activity_at"] = total, _time(active_at)
+            met[telegram_id] = user
+            self._touch(telegram_id)
+        return met
+
+    def _touch(self, telegram_id: int) -> None:
+        """Keep a person in memory longer than those who were met before."""
+        with self._lock, suppress(KeyError):
+            self._known.move_to_end(telegram_id)
 
     def _differs(self, sender: Sender, row: Row | None) -> bool:
         if row is None or (row["username"], row["first_name"], row["last_name"]) != sender[1:4]:
@@ -121,11 +148,24 @@ def _read(sql: str, values: Sequence[Any]) -> dict[int, Row]:
         row["language"] = LANGUAGES.get(row["language"], Language.EN)
         row["status"] = STATUSES.get(row["status"], Status.ACTIVE)
         row["role"] = ROLES.get(row["role"], Role.USER)
-        if db.param == "?":
-            for name in TIMES:
-                row[name] = row[name] and datetime.fromisoformat(row[name])
+        for name in TIMES:
+            row[name] = _time(row[name])
         rows[row["telegram_id"]] = row
     return rows
+
+
+def _time(value: Any) -> Any:
+    """A time as the table has it: SQLite keeps text."""
+    return datetime.fromisoformat(value) if type(value) is str else value
+
+
+@lru_cache(maxsize=256)
+def _glance_sql(count: int, param: str) -> str:
+    ids = ", ".join([param] * count)
+    return (
+        f"SELECT telegram_id, total_messages, last_activity_at, {', '.join(GLANCED)}"
+        f" FROM users WHERE telegram_id IN ({ids})"
+    )
 
 
 @lru_cache(maxsize=256)

@@ -23,10 +23,10 @@ ORDER = """
     environ settings
     database models migrations.*
     services.*
-    bot.logs bot.metrics bot.i18n
+    bot.codec bot.logs bot.metrics bot.i18n
     bot.limits bot.form bot.wire bot.answer bot.courier bot.sending bot.client
     bot.conversations bot.rules bot.plugin bot.asks bot.registry
-    bot.words bot.texts bot.message bot.runtime bot.context bot
+    bot.words bot.texts bot.message bot.runtime bot.reading bot.context bot
     bot.loader bot.menu bot.throttle
     bot.raw bot.inbox bot.lease bot.ledger bot.middleware bot.plain bot.dispatch
     bot.quarantine bot.turns

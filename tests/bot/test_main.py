@@ -113,7 +113,7 @@ def test_the_keeper_logs_as_the_bot_does(
 
     monkeypatch.setattr("bot.keep.Keeper", Keeper)
     assert command.main(["run", "--keep"]) == 7
-    assert '"event": "the bot died"' in "".join(capfd.readouterr())
+    assert '"event":"the bot died"' in "".join(capfd.readouterr())
 
 
 def test_migrate_can_undo(loaded: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -131,7 +131,7 @@ class Town:
     def complaints(self) -> str:
         """What the bot logged beside its ordinary lines."""
         lines = self.log.read_text().splitlines()
-        return "\n".join(line for line in lines if '"level": "info"' not in line)[-6000:]
+        return "\n".join(line for line in lines if '"level":"info"' not in line)[-6000:]
 
     def drain(self, database: Database, *, seconds: float = 40.0) -> None:
         """Wait until nothing waits any more, neither at Telegram nor in the inbox."""

@@ -49,6 +49,7 @@ def test_a_batch_costs_a_handful_of_statements(database: Database) -> None:
     seen.clear()
     people.meet(batch, now=LATER)
     assert seen == ["SELECT"]
+    seen.clear()
     people.meet([sender(1, "Bob")], now=LATER)
     assert seen == ["SELECT", "SELECT", "INSERT"]
     assert people.meet([], now=LATER) == {}

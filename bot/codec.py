@@ -1,0 +1,28 @@
+"""JSON, read and written by orjson, and by the standard library where orjson is too strict.
+
+Every update is parsed, kept, logged and answered as JSON: with the standard library alone that
+takes a tenth of its time.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import orjson
+
+
+def loads(text: str | bytes) -> Any:
+    """Read JSON. Raises ValueError, and RecursionError for what is too deep."""
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:  # half a surrogate pair, or not a number
+        return json.loads(text)
+
+
+def dumps(value: Any) -> str:
+    """Write JSON, on one line and without spaces. Raises TypeError for what JSON lacks."""
+    try:
+        return orjson.dumps(value).decode()
+    except TypeError:  # half a surrogate pair, a number over 64 bits, a key that is no text
+        return json.dumps(value, separators=(",", ":"))
