@@ -106,7 +106,6 @@ class Core:
         self.ledger = Ledger(
             self.leases,
             slots=settings.threads,
-            local=local,
             committed=self._committed,
             clock=parts.clock,
         )

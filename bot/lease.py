@@ -65,12 +65,13 @@ class Lease:
 
     def check(self) -> None:
         """Make the caller's transaction fail with Fenced unless the lease is still held."""
-        row = db.execute_sql(
-            _sql("SELECT 1 FROM leases WHERE name = ? AND owner = ? AND fence = ?", lock=True),
-            (self.name, self.owner, self.fence),
-        ).fetchone()
-        if row is None:
+        if db.execute_sql(*self.proof()).fetchone() is None:
             raise Fenced(self.name)
+
+    def proof(self) -> tuple[str, tuple[str | int, ...]]:
+        """A query with its values that has a row while the lease is held, and locks it."""
+        sql = "SELECT 1 FROM leases WHERE name = ? AND owner = ? AND fence = ?"
+        return _sql(sql, lock=True), (self.name, self.owner, self.fence)
 
     def release(self) -> None:
         """Give the lease back, so that a standby need not wait."""

@@ -10,11 +10,11 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, TypeAlias
 
-from bot import codec
+from bot import codec, stroke
 from bot.conversations import Change, write
 from bot.inbox import Item
 from bot.lease import Fenced, Lease
-from database import as_param, db, is_outage, now
+from database import as_param, current, db, is_outage, now
 from services import failures
 
 log = logging.getLogger(__name__)
@@ -57,14 +57,13 @@ class Ledger:
         leases: dict[int, Lease],
         *,
         slots: int,
-        local: bool = False,
         committed: Callable[[Sequence[Item]], None],
         period: float = 0.05,
         clock: Callable[[], datetime] = now,
     ) -> None:
         self.leases = leases
-        self.batch = max(1, min(100, slots if local else slots // 2))
-        self._local = local
+        self._local = current().local
+        self.batch = max(1, min(100, slots if self._local else slots // 2))
         self.period = period
         self.clock = clock
         self._committed = committed
@@ -200,7 +199,10 @@ class Ledger:
 
     def commit_group(self, entries: Sequence[Entry]) -> None:
         """Commit together; when one entry is refused, each alone, and that one without extras."""
+        lease = self.leases.get(entries[0].item.bot_id)
         try:
+            if lease and not self._local and all(map(stroke.is_plain, entries)):
+                return stroke.commit(lease, entries, self.clock())
             with db.atomic():
                 self.commit(entries)
         except Fenced:

@@ -269,8 +269,8 @@ class Backwards(Inbox):
 class Unfenced(Lease):
     """Lets a process that lost its lease go on."""
 
-    def check(self) -> None:
-        pass
+    def proof(self) -> tuple[str, tuple[str | int, ...]]:
+        return "SELECT 1", ()
 
 
 @pytest.fixture
