@@ -83,6 +83,7 @@ class Poller:
         self.last_success = self._clock()
         self._failures = 0
         if not updates:
+            self._received([], 0)
             return 0
         items = self.inbox.accept(
             self.client.bot_id, updates, idle=self.lanes.idle, threads=self.threads
