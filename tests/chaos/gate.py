@@ -88,6 +88,7 @@ class Gate:
         self.faults: dict[str, Fault] = {}
         self.asked: list[Asked] = []
         self._healed = threading.Event()
+        self._closed = threading.Event()
         self._healed.set()
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
         self.port: int = self._listener.getsockname()[1]
@@ -110,6 +111,11 @@ class Gate:
         self._healed.wait()
         return False
 
+    def swallow(self, _client: socket.socket, _call: Callable[[], bytes]) -> bool:
+        """Say nothing for ever, also when the fault is over: the way of the answer is lost."""
+        self._closed.wait()
+        return False
+
     def drip(self, client: socket.socket, call: Callable[[], bytes]) -> bool:
         """Carry the call out, and answer with one byte a second while the fault lasts."""
         for byte in told("200 OK", call()):
@@ -121,6 +127,7 @@ class Gate:
     def close(self) -> None:
         """Take no more connections."""
         self.heal()
+        self._closed.set()
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
