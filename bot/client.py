@@ -19,6 +19,7 @@ from telebot.storage import StateMemoryStorage
 
 from bot.answer import Answer, result_of, retry_after
 from bot.form import attach, encode, form
+from bot.retries import Retries
 from bot.sending import Sending
 from bot.wire import Ambiguous, NeverSent, Reply
 
@@ -98,6 +99,7 @@ class Client:
         self._allowed = allowed
         self._random = random
         self._courier = courier
+        self._retries = Retries(clock)
 
     def call(
         self,
@@ -141,8 +143,10 @@ class Client:
         def hear(outcome: Reply | NeverSent | Ambiguous) -> None:
             self._count(method, outcome, started)
             sending.outcome = outcome
-            if sending.fine and turn is not None:
-                turn.leave()
+            if sending.fine:
+                self._retries.answered(None)
+                if turn is not None:
+                    turn.leave()
             heard(sending)
 
         courier.post(self._token, method, form(fields), hear)
@@ -227,7 +231,7 @@ class Client:
                     self._await_leave(turn)
                 begun = None
                 try:
-                    return once()
+                    return self._retries.answered(once())
                 except NeverSent as error:
                     log.warning("%s is tried again: %s", method, error)
                 except (Ambiguous, ApiTelegramException) as error:
@@ -237,11 +241,13 @@ class Client:
                         self._hold(chat, error)
                         continue
                     if code < 500:
+                        self._retries.answered(None)
                         raise
                     doubts += 1
                     self._doubt(method, doubts, error)
                 failures += 1
-                self._back_off(failures)
+                if self._retries.pause(failures, self._random(), self._wait):
+                    raise Stopping("the process is stopping")
         finally:
             if turn is not None:
                 turn.leave()
@@ -267,11 +273,6 @@ class Client:
             log.warning("%s may have been carried out: %s", method, error)
         if doubts >= TRIES:
             raise error
-
-    def _back_off(self, failures: int) -> None:
-        seconds = min(30.0, 0.2 * 2.0 ** min(failures - 1, 10)) * (0.5 + 0.5 * self._random())
-        if self._wait(seconds):
-            raise Stopping("the process is stopping")
 
 
 class Outbox:

@@ -85,6 +85,7 @@ class Poller:
         self.last_success = self._clock()
         self._failures = 0
         if not updates:
+            self._received([], 0)
             return 0
         items = self._perform(
             lambda: self.inbox.accept(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable
 from enum import IntEnum
@@ -45,7 +46,7 @@ class Throttle:
     """Token buckets, in this process or, when Redis is given, over all processes.
 
     `rate` is in updates a second; 0 turns the throttle off. When Redis fails, the buckets of this
-    process serve, and Redis is tried again after `retry` seconds.
+    process serve, and after `retry` seconds one update finds out whether it is back.
     """
 
     def __init__(
@@ -64,7 +65,9 @@ class Throttle:
         self._size = size
         self._retry = retry
         self._script = store.register_script(SCRIPT) if store and rate else None
-        self._redis_from = float("-inf")
+        self._away = False
+        self._next_try = 0.0
+        self._lock = threading.Lock()
         self._buckets: dict[int, tuple[float, float, bool]] = {}
 
     def check(self, user_id: int, ago: float = 0.0) -> Verdict:
@@ -75,14 +78,26 @@ class Throttle:
         """
         if not self.rate:
             return Verdict.GO
-        if self._script and self._clock() >= self._redis_from:
+        was_away = self._away
+        if self._script and (not was_away or self._may_try()):
             try:
                 keys, arguments = [f"steadygram:throttle:{user_id}"], [self.rate, self.burst, ago]
-                return Verdict(int(self._script(keys, arguments)))
+                verdict = Verdict(int(self._script(keys, arguments)))
+                self._away = False
+                return verdict
             except redis.RedisError as error:
-                log.warning("Redis is away, each process throttles alone: %s", error)
-                self._redis_from = self._clock() + self._retry
+                if was_away or not self._away:
+                    log.warning("Redis is away, each process throttles alone: %s", error)
+                self._away, self._next_try = True, self._clock() + self._retry
         return self._check_here(user_id, self._clock() - ago)
+
+    def _may_try(self) -> bool:
+        """Let one thread find out whether Redis is back; the others do not wait with it."""
+        with self._lock:
+            due = self._clock() >= self._next_try
+            if due:
+                self._next_try = self._clock() + self._retry
+            return due
 
     def _check_here(self, user_id: int, at: float) -> Verdict:
         tokens, seen, told = self._buckets.get(user_id, (float(self.burst), at, False))

@@ -23,8 +23,9 @@ import psycopg2.extensions
 import pytest
 import redis
 
-from database import Database, bind, open_database
+from database import Database, Postgres, bind, open_database
 from models import TABLES
+from tests.leaks import Search, pytest_configure, tables_with_token  # noqa: F401  a hook
 
 POSTGRES = os.environ.get("TEST_DATABASE_URL") or "postgresql://127.0.0.1:5432/postgres"
 REDIS = os.environ.get("TEST_REDIS_URL") or "redis://127.0.0.1:6379"
@@ -116,15 +117,26 @@ def _empty_postgres(make_postgres: Callable[[str], str]) -> str:
     return make_postgres("empty")
 
 
+def search_tables(config: pytest.Config, url: str) -> None:
+    """Look for tokens in what a test left in its PostgreSQL database."""
+    search = config.pluginmanager.get_plugin("token-search")
+    assert isinstance(search, Search)
+    connection = connect_postgres(url)
+    with connection.cursor() as cursor:
+        search.places += tables_with_token(cursor)
+    connection.close()
+
+
 @pytest.fixture
-def postgres_url(request: pytest.FixtureRequest) -> str:
+def postgres_url(request: pytest.FixtureRequest) -> Iterator[str]:
     """The address of a PostgreSQL database without a table."""
     url: str = request.getfixturevalue("_empty_postgres")
     with connect_postgres(url) as connection, connection.cursor() as cursor:
         cursor.execute("DROP SCHEMA public CASCADE")
         cursor.execute("CREATE SCHEMA public")
     connection.close()
-    return url
+    yield url
+    search_tables(request.config, url)
 
 
 @pytest.fixture(params=ENGINES)
@@ -163,7 +175,7 @@ def empty_tables(url: str, kept: list[str]) -> None:
 
 
 @pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
+def database(database_url: str, pytestconfig: pytest.Config) -> Iterator[Database]:
     """An open database with every table of ours, all empty, that the models are bound to."""
     if database_url.startswith("postgresql"):
         empty_tables(database_url, [model._meta.table_name for model in TABLES])
@@ -174,6 +186,8 @@ def database(database_url: str) -> Iterator[Database]:
     yield opened
     opened.close()
     opened.close_all()
+    if isinstance(opened, Postgres):
+        search_tables(pytestconfig, database_url)
 
 
 @pytest.fixture(scope="session")

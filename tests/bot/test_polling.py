@@ -110,6 +110,16 @@ def test_repeated_updates_are_counted_and_dropped(database: Database) -> None:
     assert lanes.woken == {(7, 5)}
 
 
+def test_an_answer_without_updates_is_a_good_one(database: Database) -> None:
+    """A bot to which nobody writes is seen to poll as well."""
+    counts: list[tuple[int, int]] = []
+    poller, _ = make_poller(
+        Client([]), received=lambda updates, again: counts.append((len(updates), again))
+    )
+    poller.step(0)
+    assert counts == [(0, 0)]
+
+
 def test_updates_without_an_id_do_not_confuse_the_offset(database: Database) -> None:
     """An odd update is passed over and the rest confirmed."""
     client = Client([{"message": {}}, message(5)], [{"nothing": 1}], [])

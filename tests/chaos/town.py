@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 from database import Database
 from sandbox.server import make_app
@@ -141,8 +142,15 @@ class Town:
             quiet = 0 if self.telegram.pending() or waiting(database) else quiet + 1
             time.sleep(0.1)
 
+    def keep_metrics(self) -> None:
+        """Write down what the bot that runs counts, to be searched with everything else."""
+        address = f"http://127.0.0.1:{self._environ['METRICS_PORT']}/metrics"
+        with suppress(OSError), urlopen(address, timeout=5) as answer:
+            (self._folder / "metrics").write_bytes(answer.read())
+
     def close(self) -> None:
         """Kill what still runs."""
+        self.keep_metrics()
         for bot in self._bots:
             with suppress(ProcessLookupError):
                 bot.kill()
