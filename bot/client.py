@@ -219,11 +219,12 @@ class Client:
         self, method: str, chat: str | None, once: Callable[[], T], begun: Sending | None = None
     ) -> T:
         """Make the call until it has an answer that stands; `begun` has had its leave to go."""
-        turn = begun.turn if begun else self._limits.turn(method, chat)
+        turn = begun.turn if begun else None
         failures = doubts = 0
         try:
             while True:
                 if begun is None:
+                    turn = turn or self._limits.turn(method, chat)  # a window may be new
                     self._await_leave(turn)
                 begun = None
                 try:
