@@ -16,8 +16,14 @@ BURST = 3
 MAKES = ("send", "copy", "forward", "editMessage", "editEphemeralMessage")
 """How the names of the methods begin that make or change a message."""
 
-TOGETHER = 1.5
-"""Two chats refused within so many seconds: the refusal is for all."""
+PROOF = 3
+"""So many chats refused one after the other, with no call that got through: it is for all."""
+
+ROUNDING = 1.5
+"""Windows whose ends differ by no more can be the same: Telegram gives whole seconds."""
+
+PATIENCE = 1.5
+"""Seconds for which calls wait for the one that shows whom a refusal is for."""
 
 GLANCE = 0.01
 """Seconds after which a caller behind another one looks again."""
@@ -55,10 +61,6 @@ class Window:
         """One goes at `now`, which may be a time reserved in the future."""
         self.times.append(now)
 
-    def recent(self, now: float) -> int:
-        """How many went in the last stretch."""
-        return sum(time > now - self.seconds for time in self.times)
-
     def spread(self, until: float) -> None:
         """Nothing new before `until`, and from then on evenly instead of all at once."""
         count = len(self.times)
@@ -94,6 +96,8 @@ class Turn:
         self.chat = chat
         self.paced = paced
         self.slot: float | None = None
+        self.went = float("-inf")
+        """When the call last went out."""
         self._limits = limits
 
     def wait(self, wait: Callable[[float], bool]) -> bool:
@@ -105,6 +109,49 @@ class Turn:
         self._limits.leave(self)
 
 
+class Doubt:
+    """Whether refusals of single chats were for all: Telegram does not say, other calls show it.
+
+    After a refusal one call at a time goes out until one gets through, which shows that others
+    are not meant, or until so many chats were told the same window that all are.
+    """
+
+    def __init__(self) -> None:
+        self._ends: dict[str, float] = {}
+        """The chats refused since a call got through, and when their windows end."""
+        self._since = float("-inf")
+        self._scout: Turn | None = None
+
+    def refuse(self, name: str, chat: Chat, now: float, until: float) -> float | None:
+        """One more refusal; gives the end of the window for all once that is proven."""
+        self._since = now
+        if self._scout is not None and self._scout.chat is chat:
+            self._scout = None
+        self._ends = {n: end for n, end in self._ends.items() if end > now} | {name: until}
+        same = [end for end in self._ends.values() if abs(end - until) <= ROUNDING]
+        if len(same) < PROOF:
+            return None
+        self._ends, self._scout = {}, None
+        return max(same)
+
+    def holds(self, turn: Turn, now: float) -> bool:
+        """Whether the call waits for what comes of another one."""
+        in_time = bool(self._ends) and now < self._since + PATIENCE
+        return in_time and self._scout not in (None, turn)
+
+    def send(self, turn: Turn) -> None:
+        """The call goes out."""
+        if self._ends:
+            self._scout = turn
+
+    def see_through(self, turn: Turn) -> None:
+        """The call is over and was not refused."""
+        if self._scout is turn:
+            self._scout = None
+        if turn.went > self._since:
+            self._ends = {}
+
+
 class Limits:
     """The limits of one bot.
 
@@ -113,9 +160,9 @@ class Limits:
     methods only obey pauses. A rate of 0 turns its limit off.
 
     A pause is Telegram's `retry_after`: nothing goes out within it, to the chat or at all.
-    Telegram does not say which it means, so `refused` decides by what was sent. For all: a method
-    that names no chat; a refusal while the last second was as full as the global rate allows; two
-    chats refused within a moment. Else for the chat.
+    Telegram does not say which it means. For all is the refusal of a method that names no chat,
+    and that of several chats in a row with no call between them that got through. Else it is for
+    the chat.
 
     Calls of one chat that wait go in the order in which they came, one after the other, and a
     refused call keeps its place.
@@ -141,7 +188,7 @@ class Limits:
         self._paused = float("-inf")
         self._pausing = False
         self._pauses_end = float("-inf")
-        self._last_refusal: tuple[str, float] = ("", float("-inf"))
+        self._doubt = Doubt()
 
     def turn(self, method: str, chat_id: object = None) -> Turn | None:
         """The place of a call in the order; None when nothing can hold it back."""
@@ -164,6 +211,7 @@ class Limits:
         if turn.chat is not None:
             with self._lock:
                 turn.chat.turns.remove(turn)
+                self._doubt.see_through(turn)
 
     def pause(self, chat_id: object, seconds: float) -> None:
         """No call for so many seconds, to this chat or (None) at all."""
@@ -181,18 +229,18 @@ class Limits:
 
     def refused(self, chat_id: object, seconds: float) -> str:
         """Take in a 429 with its `retry_after`; gives its scope, `chat` or `all`."""
-        for_all = chat_id is None or self._is_for_all(str(chat_id))
-        self.pause(None if for_all else chat_id, seconds)
-        return "all" if for_all else "chat"
-
-    def _is_for_all(self, name: str) -> bool:
+        if chat_id is None:
+            self.pause(None, seconds)
+            return "all"
+        name = str(chat_id)
+        self.pause(name, seconds)
         with self._lock:
             now = self._clock()
-            other, then = self._last_refusal
-            self._last_refusal = (name, now)
-            if other not in ("", name) and now - then <= TOGETHER:
-                return True
-            return self._all is not None and self._all.recent(now) >= 0.9 * len(self._all.times)
+            end = self._doubt.refuse(name, self._chat(name), now, now + seconds)
+        if end is None:
+            return "chat"
+        self.pause(None, end - now)
+        return "all"
 
     def admit(self, turn: Turn, wait: Callable[[float], bool]) -> bool:
         """Wait until this turn may go; False when `wait(seconds)` said to give up."""
@@ -215,6 +263,11 @@ class Limits:
             return ready - now
         if chat is not None and chat.turns[0] is not turn:
             return GLANCE
+        if turn.slot is not None and turn.slot > now:
+            return turn.slot - now
+        if chat is not None and self._doubt.holds(turn, now):
+            turn.slot = None  # those who were held must not leave all at once
+            return GLANCE
         if turn.paced and self._all is not None:
             if turn.slot is None:
                 turn.slot = self._all.due(now)
@@ -222,10 +275,16 @@ class Limits:
             if turn.slot > now:
                 return turn.slot - now
             turn.slot = None
-        if turn.paced and chat is not None:
-            chat.take(now)
-        self._pausing = self._pauses_end > now
+        self._go(turn, now)
         return 0.0
+
+    def _go(self, turn: Turn, now: float) -> None:
+        turn.went = now
+        if turn.chat is not None:
+            self._doubt.send(turn)
+            if turn.paced:
+                turn.chat.take(now)
+        self._pausing = self._pauses_end > now
 
     def _chat(self, name: str) -> Chat:
         chat = self._chats.get(name)

@@ -178,22 +178,76 @@ def test_a_refusal_with_few_sends_is_for_the_chat(clock: Time) -> None:
     assert send(limits, clock, 7) == 1060.0
 
 
-def test_a_refusal_near_the_global_rate_is_for_all(clock: Time) -> None:
-    """A refusal while the last second was full is the bot's limit."""
+def test_a_refusal_at_full_load_is_for_the_chat(clock: Time) -> None:
+    """One chat refused while much is sent holds that chat alone."""
     limits = Limits(30, 1, 20, clock=clock)
     for chat in range(28):
         send(limits, clock, chat)
-    assert limits.refused(5, 3) == "all"
+    assert limits.refused(5, 3) == "chat"
+    assert send(limits, clock, 90) == 1000.0
+    assert send(limits, clock, 5) == 1003.0
 
 
-def test_two_chats_refused_at_once_are_for_all(clock: Time) -> None:
-    """A second chat refused within a moment shows that the limit is the bot's; later it is not."""
+def test_three_chats_refused_in_a_row_are_for_all(clock: Time) -> None:
+    """When no call got through between them, the limit is the bot's."""
     limits = Limits(0, 0, 0, clock=clock)
+    scopes = [limits.refused(1, 3), limits.refused(2, 3), limits.refused(3, 4)]
+    assert scopes == ["chat", "chat", "all"]
+    assert send(limits, clock, None, "getUpdates") == 1004.0
+
+
+def test_a_call_that_got_through_shows_that_others_are_not_meant(clock: Time) -> None:
+    """Refusals before it and after it are those of single chats."""
+    limits = Limits(0, 0, 0, clock=clock)
+    for chat in range(10):
+        assert limits.refused(chat, 3) == "chat"
+        clock.now += 0.01
+        send(limits, clock, 90)
+
+
+def test_windows_that_end_at_other_times_are_not_the_same(clock: Time) -> None:
+    """A chat held for a minute is no proof, and does not make the pause of all a minute."""
+    limits = Limits(0, 0, 0, clock=clock)
+    told = [(1, 3), (2, 60), (3, 3), (3, 3), (4, 3)]
+    assert [limits.refused(*each) for each in told] == ["chat"] * 4 + ["all"]
+    assert send(limits, clock, 90) == 1003.0
+    assert send(limits, clock, 2) == 1060.0
+
+
+def test_after_a_refusal_one_call_finds_out_whom_it_is_for(clock: Time) -> None:
+    """The others wait for what comes of it, so that a window for all is met but twice."""
+    limits = Limits(30, 1, 20, clock=clock)
+    limits.refused(7, 3)
+    first, second = limits.stand("sendMessage", 1), limits.stand("sendMessage", 2)
+    clock.now += 0.01
+    assert first.wait(clock.wait)
+
+    def wait(seconds: float) -> bool:
+        if len(clock.waits) == 2:
+            first.leave()
+        return clock.wait(seconds)
+
+    assert second.wait(wait)
+    assert clock.waits == [0.01] * 3
+
+
+def test_a_refused_call_finds_out_for_nobody(clock: Time) -> None:
+    """When the call that went ahead is refused too, the next one goes ahead."""
+    limits = Limits(30, 1, 20, clock=clock)
+    limits.refused(7, 3)
+    first, second = limits.stand("sendMessage", 1), limits.stand("sendMessage", 2)
+    assert first.wait(clock.wait)
     assert limits.refused(1, 3) == "chat"
-    clock.now += 1
-    assert limits.refused(2, 3) == "all"
-    clock.now += 10
-    assert limits.refused(3, 3) == "chat"
+    assert second.wait(clock.wait)
+    assert clock.waits == []
+
+
+def test_nobody_waits_long_for_a_call_that_finds_out(clock: Time) -> None:
+    """A call that hangs holds the others a moment, not until it is given up."""
+    limits = Limits(30, 1, 20, clock=clock)
+    limits.refused(7, 30)
+    assert limits.stand("sendMessage", 1).wait(clock.wait)
+    assert 1001.5 <= send(limits, clock, 2) < 1001.6
 
 
 def test_a_stop_ends_the_wait(clock: Time) -> None:
