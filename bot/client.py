@@ -133,7 +133,7 @@ class Client:
             return False
         fields = encode(params)
         turn = self._limits.turn(method, fields.get("chat_id"))
-        if turn is not None and not turn.wait(lambda _seconds: True):
+        if turn is not None and not turn.go():
             turn.leave()
             return False
         sending, started = Sending(method, fields, turn), self._clock()

@@ -7,8 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-MARGIN = 0.05
-"""Seconds added to every window: calls take unequal time to reach Telegram."""
+from bot.pace import MARGIN, Flow, Pace, Window, stretch
 
 BURST = 3
 """How many messages one chat may get at once before the pace is kept."""
@@ -27,46 +26,6 @@ PATIENCE = 1.5
 
 GLANCE = 0.01
 """Seconds after which a caller behind another one looks again."""
-
-
-class Pace:
-    """At most one a `1 / rate` seconds, `burst` of them at once."""
-
-    def __init__(self, rate: float, burst: int) -> None:
-        self.step = 1 / rate
-        self.slack = (burst - 1) * self.step
-        self.next = float("-inf")
-
-    def due(self, now: float) -> float:
-        """The earliest time at which one more may go."""
-        return max(now, self.next - self.slack)
-
-    def take(self, now: float) -> None:
-        """One goes at `now`."""
-        self.next = max(self.next, now) + self.step
-
-
-class Window:
-    """At most `count` in any stretch of `seconds`."""
-
-    def __init__(self, count: int, seconds: float) -> None:
-        self.seconds = seconds + MARGIN
-        self.times: deque[float] = deque([float("-inf")] * count, maxlen=count)
-
-    def due(self, now: float) -> float:
-        """The earliest time at which one more may go."""
-        return max(now, self.times[0] + self.seconds)
-
-    def take(self, now: float) -> None:
-        """One goes at `now`, which may be a time reserved in the future."""
-        self.times.append(now)
-
-    def spread(self, until: float) -> None:
-        """Nothing new before `until`, and from then on evenly instead of all at once."""
-        count = len(self.times)
-        step = self.seconds / count
-        first = max(until, self.times[-1]) - self.seconds
-        self.times.extend([first + step * number for number in range(count)])
 
 
 class Chat:
@@ -88,6 +47,12 @@ class Chat:
         for gate in self.gates:
             gate.take(now)
 
+    def settle(self, now: float) -> None:
+        """The message that went last is at Telegram, or on no way any more."""
+        self.used = now
+        for gate in self.gates:
+            gate.settle(now)
+
 
 class Turn:
     """One call's place in the order; it keeps the place over refusals until it leaves."""
@@ -103,6 +68,10 @@ class Turn:
     def wait(self, wait: Callable[[float], bool]) -> bool:
         """Wait until the call may go; False when `wait(seconds)` said to give up."""
         return self._limits.admit(self, wait)
+
+    def go(self) -> bool:
+        """Go now, or not at all: nothing is waited for, and no time reserved."""
+        return self._limits.admit_now(self)
 
     def leave(self) -> None:
         """The call is over: the next one of its chat may go."""
@@ -176,11 +145,12 @@ class Limits:
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._all = _window(rate, 1.0) if rate else None
+        self._all = Flow(*stretch(rate, 1.0)) if rate else None
         self._chat_rate = chat_rate
         self._group_rate = group_rate
         self._pacing = bool(rate or chat_rate or group_rate)
-        self._memory = max(60.0, BURST / chat_rate if chat_rate else 0.0) + MARGIN
+        slowest = [BURST / chat_rate if chat_rate else 0, 60 / group_rate if group_rate else 0]
+        self._memory = max(60.0, *slowest) + MARGIN
         self._clock = clock
         self._lock = threading.Lock()
         self._chats: dict[str, Chat] = {}
@@ -211,6 +181,7 @@ class Limits:
         if turn.chat is not None:
             with self._lock:
                 turn.chat.turns.remove(turn)
+                self._settle(turn)
                 self._doubt.see_through(turn)
 
     def pause(self, chat_id: object, seconds: float) -> None:
@@ -244,6 +215,8 @@ class Limits:
 
     def admit(self, turn: Turn, wait: Callable[[float], bool]) -> bool:
         """Wait until this turn may go; False when `wait(seconds)` said to give up."""
+        with self._lock:
+            self._settle(turn)
         while True:
             with self._lock:
                 delay = self._delay(turn, self._clock())
@@ -251,6 +224,13 @@ class Limits:
                 return True
             if wait(delay):
                 return False
+
+    def admit_now(self, turn: Turn) -> bool:
+        """Let this turn go if it may; a time that is not used would be taken from the others."""
+        with self._lock:
+            now = self._clock()
+            full = turn.paced and self._all is not None and self._all.due(now) > now
+            return not full and self._delay(turn, now) <= 0
 
     def _delay(self, turn: Turn, now: float) -> float:
         """Seconds until the turn may go; 0 lets it go and counts it. Called under the lock."""
@@ -270,10 +250,9 @@ class Limits:
             return GLANCE
         if turn.paced and self._all is not None:
             if turn.slot is None:
-                turn.slot = self._all.due(now)
-                self._all.take(turn.slot)
-            if turn.slot > now:
-                return turn.slot - now
+                turn.slot = self._all.reserve(now)
+            if (ready := max(turn.slot, self._all.gone.due(now))) > now:
+                return ready - now
             turn.slot = None
         self._go(turn, now)
         return 0.0
@@ -284,7 +263,17 @@ class Limits:
             self._doubt.send(turn)
             if turn.paced:
                 turn.chat.take(now)
+                if self._all is not None:
+                    self._all.gone.take(now)
         self._pausing = self._pauses_end > now
+
+    def _settle(self, turn: Turn) -> None:
+        """A message counts from when it was answered: it may have reached Telegram that late."""
+        if turn.paced and turn.chat is not None and turn.went > float("-inf"):
+            now = self._clock()
+            turn.chat.settle(now)
+            if self._all is not None:
+                self._all.settle(turn.went, now)
 
     def _chat(self, name: str) -> Chat:
         chat = self._chats.get(name)
@@ -299,7 +288,7 @@ class Limits:
         if self._chat_rate:
             gates.append(Pace(self._chat_rate, BURST))
         if self._group_rate and name[:1] in "-@":
-            gates.append(_window(self._group_rate, 60.0))
+            gates.append(Window(*stretch(self._group_rate, 60.0)))
         return gates
 
     def _sweep(self, now: float) -> None:
@@ -314,9 +303,3 @@ class Limits:
 def makes_message(method: str) -> bool:
     """Whether the method makes or changes a message in a chat, which Telegram limits."""
     return method.startswith(MAKES) and method != "sendChatAction"
-
-
-def _window(rate: float, seconds: float) -> Window:
-    """A window for `rate` in so many seconds, which may be a fraction."""
-    count = max(1, int(rate))
-    return Window(count, seconds * count / rate)
