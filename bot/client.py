@@ -135,7 +135,7 @@ class Client:
             return False
         fields = encode(params)
         turn = self._limits.turn(method, fields.get("chat_id"))
-        if turn is not None and not turn.wait(lambda _seconds: True):
+        if turn is not None and not turn.go():
             turn.leave()
             return False
         sending, started = Sending(method, fields, turn), self._clock()
@@ -223,11 +223,12 @@ class Client:
         self, method: str, chat: str | None, once: Callable[[], T], begun: Sending | None = None
     ) -> T:
         """Make the call until it has an answer that stands; `begun` has had its leave to go."""
-        turn = begun.turn if begun else self._limits.turn(method, chat)
+        turn = begun.turn if begun else None
         failures = doubts = 0
         try:
             while True:
                 if begun is None:
+                    turn = turn or self._limits.turn(method, chat)  # a window may be new
                     self._await_leave(turn)
                 begun = None
                 try:

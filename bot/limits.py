@@ -7,8 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-MARGIN = 0.05
-"""Seconds added to every window: calls take unequal time to reach Telegram."""
+from bot.pace import MARGIN, Flow, Pace, Window, stretch
 
 BURST = 3
 """How many messages one chat may get at once before the pace is kept."""
@@ -16,55 +15,17 @@ BURST = 3
 MAKES = ("send", "copy", "forward", "editMessage", "editEphemeralMessage")
 """How the names of the methods begin that make or change a message."""
 
-TOGETHER = 1.5
-"""Two chats refused within so many seconds: the refusal is for all."""
+PROOF = 3
+"""So many chats refused one after the other, with no call that got through: it is for all."""
+
+ROUNDING = 1.5
+"""Windows whose ends differ by no more can be the same: Telegram gives whole seconds."""
+
+PATIENCE = 1.5
+"""Seconds for which calls wait for the one that shows whom a refusal is for."""
 
 GLANCE = 0.01
 """Seconds after which a caller behind another one looks again."""
-
-
-class Pace:
-    """At most one a `1 / rate` seconds, `burst` of them at once."""
-
-    def __init__(self, rate: float, burst: int) -> None:
-        self.step = 1 / rate
-        self.slack = (burst - 1) * self.step
-        self.next = float("-inf")
-
-    def due(self, now: float) -> float:
-        """The earliest time at which one more may go."""
-        return max(now, self.next - self.slack)
-
-    def take(self, now: float) -> None:
-        """One goes at `now`."""
-        self.next = max(self.next, now) + self.step
-
-
-class Window:
-    """At most `count` in any stretch of `seconds`."""
-
-    def __init__(self, count: int, seconds: float) -> None:
-        self.seconds = seconds + MARGIN
-        self.times: deque[float] = deque([float("-inf")] * count, maxlen=count)
-
-    def due(self, now: float) -> float:
-        """The earliest time at which one more may go."""
-        return max(now, self.times[0] + self.seconds)
-
-    def take(self, now: float) -> None:
-        """One goes at `now`, which may be a time reserved in the future."""
-        self.times.append(now)
-
-    def recent(self, now: float) -> int:
-        """How many went in the last stretch."""
-        return sum(time > now - self.seconds for time in self.times)
-
-    def spread(self, until: float) -> None:
-        """Nothing new before `until`, and from then on evenly instead of all at once."""
-        count = len(self.times)
-        step = self.seconds / count
-        first = max(until, self.times[-1]) - self.seconds
-        self.times.extend([first + step * number for number in range(count)])
 
 
 class Chat:
@@ -86,6 +47,12 @@ class Chat:
         for gate in self.gates:
             gate.take(now)
 
+    def settle(self, now: float) -> None:
+        """The message that went last is at Telegram, or on no way any more."""
+        self.used = now
+        for gate in self.gates:
+            gate.settle(now)
+
 
 class Turn:
     """One call's place in the order; it keeps the place over refusals until it leaves."""
@@ -94,15 +61,64 @@ class Turn:
         self.chat = chat
         self.paced = paced
         self.slot: float | None = None
+        self.went = float("-inf")
+        """When the call last went out."""
         self._limits = limits
 
     def wait(self, wait: Callable[[float], bool]) -> bool:
         """Wait until the call may go; False when `wait(seconds)` said to give up."""
         return self._limits.admit(self, wait)
 
+    def go(self) -> bool:
+        """Go now, or not at all: nothing is waited for, and no time reserved."""
+        return self._limits.admit_now(self)
+
     def leave(self) -> None:
         """The call is over: the next one of its chat may go."""
         self._limits.leave(self)
+
+
+class Doubt:
+    """Whether refusals of single chats were for all: Telegram does not say, other calls show it.
+
+    After a refusal one call at a time goes out until one gets through, which shows that others
+    are not meant, or until so many chats were told the same window that all are.
+    """
+
+    def __init__(self) -> None:
+        self._ends: dict[str, float] = {}
+        """The chats refused since a call got through, and when their windows end."""
+        self._since = float("-inf")
+        self._scout: Turn | None = None
+
+    def refuse(self, name: str, chat: Chat, now: float, until: float) -> float | None:
+        """One more refusal; gives the end of the window for all once that is proven."""
+        self._since = now
+        if self._scout is not None and self._scout.chat is chat:
+            self._scout = None
+        self._ends = {n: end for n, end in self._ends.items() if end > now} | {name: until}
+        same = [end for end in self._ends.values() if abs(end - until) <= ROUNDING]
+        if len(same) < PROOF:
+            return None
+        self._ends, self._scout = {}, None
+        return max(same)
+
+    def holds(self, turn: Turn, now: float) -> bool:
+        """Whether the call waits for what comes of another one."""
+        in_time = bool(self._ends) and now < self._since + PATIENCE
+        return in_time and self._scout not in (None, turn)
+
+    def send(self, turn: Turn) -> None:
+        """The call goes out."""
+        if self._ends:
+            self._scout = turn
+
+    def see_through(self, turn: Turn) -> None:
+        """The call is over and was not refused."""
+        if self._scout is turn:
+            self._scout = None
+        if turn.went > self._since:
+            self._ends = {}
 
 
 class Limits:
@@ -113,9 +129,9 @@ class Limits:
     methods only obey pauses. A rate of 0 turns its limit off.
 
     A pause is Telegram's `retry_after`: nothing goes out within it, to the chat or at all.
-    Telegram does not say which it means, so `refused` decides by what was sent. For all: a method
-    that names no chat; a refusal while the last second was as full as the global rate allows; two
-    chats refused within a moment. Else for the chat.
+    Telegram does not say which it means. For all is the refusal of a method that names no chat,
+    and that of several chats in a row with no call between them that got through. Else it is for
+    the chat.
 
     Calls of one chat that wait go in the order in which they came, one after the other, and a
     refused call keeps its place.
@@ -129,11 +145,12 @@ class Limits:
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._all = _window(rate, 1.0) if rate else None
+        self._all = Flow(*stretch(rate, 1.0)) if rate else None
         self._chat_rate = chat_rate
         self._group_rate = group_rate
         self._pacing = bool(rate or chat_rate or group_rate)
-        self._memory = max(60.0, BURST / chat_rate if chat_rate else 0.0) + MARGIN
+        slowest = [BURST / chat_rate if chat_rate else 0, 60 / group_rate if group_rate else 0]
+        self._memory = max(60.0, *slowest) + MARGIN
         self._clock = clock
         self._lock = threading.Lock()
         self._chats: dict[str, Chat] = {}
@@ -141,7 +158,7 @@ class Limits:
         self._paused = float("-inf")
         self._pausing = False
         self._pauses_end = float("-inf")
-        self._last_refusal: tuple[str, float] = ("", float("-inf"))
+        self._doubt = Doubt()
 
     def turn(self, method: str, chat_id: object = None) -> Turn | None:
         """The place of a call in the order; None when nothing can hold it back."""
@@ -164,6 +181,8 @@ class Limits:
         if turn.chat is not None:
             with self._lock:
                 turn.chat.turns.remove(turn)
+                self._settle(turn)
+                self._doubt.see_through(turn)
 
     def pause(self, chat_id: object, seconds: float) -> None:
         """No call for so many seconds, to this chat or (None) at all."""
@@ -181,21 +200,23 @@ class Limits:
 
     def refused(self, chat_id: object, seconds: float) -> str:
         """Take in a 429 with its `retry_after`; gives its scope, `chat` or `all`."""
-        for_all = chat_id is None or self._is_for_all(str(chat_id))
-        self.pause(None if for_all else chat_id, seconds)
-        return "all" if for_all else "chat"
-
-    def _is_for_all(self, name: str) -> bool:
+        if chat_id is None:
+            self.pause(None, seconds)
+            return "all"
+        name = str(chat_id)
+        self.pause(name, seconds)
         with self._lock:
             now = self._clock()
-            other, then = self._last_refusal
-            self._last_refusal = (name, now)
-            if other not in ("", name) and now - then <= TOGETHER:
-                return True
-            return self._all is not None and self._all.recent(now) >= 0.9 * len(self._all.times)
+            end = self._doubt.refuse(name, self._chat(name), now, now + seconds)
+        if end is None:
+            return "chat"
+        self.pause(None, end - now)
+        return "all"
 
     def admit(self, turn: Turn, wait: Callable[[float], bool]) -> bool:
         """Wait until this turn may go; False when `wait(seconds)` said to give up."""
+        with self._lock:
+            self._settle(turn)
         while True:
             with self._lock:
                 delay = self._delay(turn, self._clock())
@@ -203,6 +224,13 @@ class Limits:
                 return True
             if wait(delay):
                 return False
+
+    def admit_now(self, turn: Turn) -> bool:
+        """Let this turn go if it may; a time that is not used would be taken from the others."""
+        with self._lock:
+            now = self._clock()
+            full = turn.paced and self._all is not None and self._all.due(now) > now
+            return not full and self._delay(turn, now) <= 0
 
     def _delay(self, turn: Turn, now: float) -> float:
         """Seconds until the turn may go; 0 lets it go and counts it. Called under the lock."""
@@ -215,17 +243,37 @@ class Limits:
             return ready - now
         if chat is not None and chat.turns[0] is not turn:
             return GLANCE
+        if turn.slot is not None and turn.slot > now:
+            return turn.slot - now
+        if chat is not None and self._doubt.holds(turn, now):
+            turn.slot = None  # those who were held must not leave all at once
+            return GLANCE
         if turn.paced and self._all is not None:
             if turn.slot is None:
-                turn.slot = self._all.due(now)
-                self._all.take(turn.slot)
-            if turn.slot > now:
-                return turn.slot - now
+                turn.slot = self._all.reserve(now)
+            if (ready := max(turn.slot, self._all.gone.due(now))) > now:
+                return ready - now
             turn.slot = None
-        if turn.paced and chat is not None:
-            chat.take(now)
-        self._pausing = self._pauses_end > now
+        self._go(turn, now)
         return 0.0
+
+    def _go(self, turn: Turn, now: float) -> None:
+        turn.went = now
+        if turn.chat is not None:
+            self._doubt.send(turn)
+            if turn.paced:
+                turn.chat.take(now)
+                if self._all is not None:
+                    self._all.gone.take(now)
+        self._pausing = self._pauses_end > now
+
+    def _settle(self, turn: Turn) -> None:
+        """A message counts from when it was answered: it may have reached Telegram that late."""
+        if turn.paced and turn.chat is not None and turn.went > float("-inf"):
+            now = self._clock()
+            turn.chat.settle(now)
+            if self._all is not None:
+                self._all.settle(turn.went, now)
 
     def _chat(self, name: str) -> Chat:
         chat = self._chats.get(name)
@@ -240,7 +288,7 @@ class Limits:
         if self._chat_rate:
             gates.append(Pace(self._chat_rate, BURST))
         if self._group_rate and name[:1] in "-@":
-            gates.append(_window(self._group_rate, 60.0))
+            gates.append(Window(*stretch(self._group_rate, 60.0)))
         return gates
 
     def _sweep(self, now: float) -> None:
@@ -255,9 +303,3 @@ class Limits:
 def makes_message(method: str) -> bool:
     """Whether the method makes or changes a message in a chat, which Telegram limits."""
     return method.startswith(MAKES) and method != "sendChatAction"
-
-
-def _window(rate: float, seconds: float) -> Window:
-    """A window for `rate` in so many seconds, which may be a fraction."""
-    count = max(1, int(rate))
-    return Window(count, seconds * count / rate)

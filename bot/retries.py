@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import TypeVar
 
-from bot.limits import Pace
+from bot.pace import Pace
 
 T = TypeVar("T")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 
@@ -178,22 +179,159 @@ def test_a_refusal_with_few_sends_is_for_the_chat(clock: Time) -> None:
     assert send(limits, clock, 7) == 1060.0
 
 
-def test_a_refusal_near_the_global_rate_is_for_all(clock: Time) -> None:
-    """A refusal while the last second was full is the bot's limit."""
+def test_a_refusal_at_full_load_is_for_the_chat(clock: Time) -> None:
+    """One chat refused while much is sent holds that chat alone."""
     limits = Limits(30, 1, 20, clock=clock)
     for chat in range(28):
         send(limits, clock, chat)
-    assert limits.refused(5, 3) == "all"
+    assert limits.refused(5, 3) == "chat"
+    assert send(limits, clock, 90) == 1000.0
+    assert send(limits, clock, 5) == 1003.0
 
 
-def test_two_chats_refused_at_once_are_for_all(clock: Time) -> None:
-    """A second chat refused within a moment shows that the limit is the bot's; later it is not."""
+def test_three_chats_refused_in_a_row_are_for_all(clock: Time) -> None:
+    """When no call got through between them, the limit is the bot's."""
     limits = Limits(0, 0, 0, clock=clock)
+    scopes = [limits.refused(1, 3), limits.refused(2, 3), limits.refused(3, 4)]
+    assert scopes == ["chat", "chat", "all"]
+    assert send(limits, clock, None, "getUpdates") == 1004.0
+
+
+def test_a_call_that_got_through_shows_that_others_are_not_meant(clock: Time) -> None:
+    """Refusals before it and after it are those of single chats."""
+    limits = Limits(0, 0, 0, clock=clock)
+    for chat in range(10):
+        assert limits.refused(chat, 3) == "chat"
+        clock.now += 0.01
+        send(limits, clock, 90)
+
+
+def test_windows_that_end_at_other_times_are_not_the_same(clock: Time) -> None:
+    """A chat held for a minute is no proof, and does not make the pause of all a minute."""
+    limits = Limits(0, 0, 0, clock=clock)
+    told = [(1, 3), (2, 60), (3, 3), (3, 3), (4, 3)]
+    assert [limits.refused(*each) for each in told] == ["chat"] * 4 + ["all"]
+    assert send(limits, clock, 90) == 1003.0
+    assert send(limits, clock, 2) == 1060.0
+
+
+def test_after_a_refusal_one_call_finds_out_whom_it_is_for(clock: Time) -> None:
+    """The others wait for what comes of it, so that a window for all is met but twice."""
+    limits = Limits(30, 1, 20, clock=clock)
+    limits.refused(7, 3)
+    first, second = limits.stand("sendMessage", 1), limits.stand("sendMessage", 2)
+    clock.now += 0.01
+    assert first.wait(clock.wait)
+
+    def wait(seconds: float) -> bool:
+        if len(clock.waits) == 2:
+            first.leave()
+        return clock.wait(seconds)
+
+    assert second.wait(wait)
+    assert clock.waits == [0.01] * 3
+
+
+def test_a_refused_call_finds_out_for_nobody(clock: Time) -> None:
+    """When the call that went ahead is refused too, the next one goes ahead."""
+    limits = Limits(30, 1, 20, clock=clock)
+    limits.refused(7, 3)
+    first, second = limits.stand("sendMessage", 1), limits.stand("sendMessage", 2)
+    assert first.wait(clock.wait)
     assert limits.refused(1, 3) == "chat"
-    clock.now += 1
-    assert limits.refused(2, 3) == "all"
-    clock.now += 10
-    assert limits.refused(3, 3) == "chat"
+    assert second.wait(clock.wait)
+    assert clock.waits == []
+
+
+def test_nobody_waits_long_for_a_call_that_finds_out(clock: Time) -> None:
+    """A call that hangs holds the others a moment, not until it is given up."""
+    limits = Limits(30, 1, 20, clock=clock)
+    limits.refused(7, 30)
+    assert limits.stand("sendMessage", 1).wait(clock.wait)
+    assert 1001.5 <= send(limits, clock, 2) < 1001.6
+
+
+def test_a_message_counts_from_its_answer(clock: Time) -> None:
+    """It may have reached Telegram that late: the next ones keep their distance from there."""
+    limits = Limits(0, 1, 2, clock=clock)
+    times: list[float] = []
+    for _ in range(3):
+        turn = limits.stand("sendMessage", -7)
+        assert turn.wait(clock.wait)
+        times.append(clock.now - 1000)
+        clock.now += 0.5
+        turn.leave()
+    assert times[:2] == [0, 0.5]
+    assert 60.5 <= times[2] < 60.6
+
+
+def test_over_all_chats_a_call_counts_from_its_answer(clock: Time) -> None:
+    """A call that was long on its way may have reached Telegram at the end of it."""
+    limits = Limits(2, 0, 0, clock=clock)
+    turns = [limits.stand("sendMessage", chat) for chat in range(2)]
+    for turn in turns:
+        assert turn.wait(clock.wait)
+    for turn in turns:
+        clock.now += 0.3
+        turn.leave()
+    assert send(limits, clock, 7) == pytest.approx(1001.3)
+    assert send(limits, clock, 8) == pytest.approx(1001.6)
+
+
+def test_calls_that_wait_for_all_chats_go_evenly(clock: Time) -> None:
+    """Those that have to wait do not leave together, for then they would arrive late."""
+    limits = Limits(10, 0, 0, clock=clock)
+    turns = [limits.stand("sendMessage", chat) for chat in range(20)]
+    delays: list[float] = []
+
+    def give_up(seconds: float) -> bool:
+        delays.append(seconds)
+        return True
+
+    for turn in turns:
+        turn.wait(give_up)
+    assert len(delays) == 10
+    assert delays[0] == pytest.approx(1.05)
+    assert [b - a for a, b in pairwise(delays)] == pytest.approx([0.105] * 9)
+
+
+def test_those_who_wake_late_do_not_leave_together(clock: Time) -> None:
+    """However late the threads wake, no second gets more than the rate."""
+    limits = Limits(10, 0, 0, clock=clock)
+    turns = [limits.stand("sendMessage", chat) for chat in range(30)]
+    gone: dict[Turn, float] = {}
+
+    def look(turn: Turn) -> bool:
+        return not turn.wait(lambda _seconds: True)
+
+    for late in (0.0, 1.9, 2.0, 2.1, 2.9, 3.0, 3.9, 4.0, 5.1):
+        clock.now = 1000 + late
+        waiting = [turn for turn in turns if turn not in gone and look(turn)]
+        gone |= {turn: clock.now for turn in turns if turn not in gone and turn not in waiting}
+    assert len(gone) == 30
+    assert most(list(gone.values()), 1.0) == 10
+
+
+def test_a_call_that_does_not_wait_takes_nobody_s_time(clock: Time) -> None:
+    """Asking whether a call may go at once, in vain, reserves nothing."""
+    limits = Limits(1, 0, 0, clock=clock)
+    assert limits.stand("sendMessage", 1).go()
+    turn = limits.stand("sendMessage", 2)
+    assert not turn.go()
+    turn.leave()
+    assert send(limits, clock, 3) == pytest.approx(1001.05)
+
+
+def test_a_message_that_is_repeated_counts_each_time(clock: Time) -> None:
+    """Every try may have reached Telegram."""
+    limits = Limits(0, 1, 0, clock=clock)
+    turn = limits.stand("sendMessage", 7)
+    times = []
+    for _ in range(5):
+        assert turn.wait(clock.wait)
+        times.append(clock.now - 1000)
+        clock.now += 0.25
+    assert times == [0, 0.25, 0.5, 1.25, 2.25]
 
 
 def test_a_stop_ends_the_wait(clock: Time) -> None:
@@ -254,3 +392,13 @@ def test_idle_chats_are_forgotten(clock: Time) -> None:
         clock.now += 1
     assert len(limits._chats) < 2_500
     assert "paused" in limits._chats
+
+
+def test_a_slow_group_is_remembered_as_long_as_it_matters(clock: Time) -> None:
+    """One message in two minutes stays one, however many chats are swept meanwhile."""
+    limits = Limits(0, 0, 0.5, clock=clock)
+    send(limits, clock, -7)
+    clock.now += 100
+    for chat in range(2000):
+        send(limits, clock, chat)
+    assert send(limits, clock, -7) >= 1120.0

@@ -6,7 +6,7 @@ import pytest
 
 from bot.client import Stopping
 from bot.limits import Limits
-from bot.wire import Reply
+from bot.wire import NeverSent, Reply
 from tests.bot.scripted import MESSAGE, Desk, ok, refusal
 
 
@@ -46,6 +46,22 @@ def test_a_429_without_a_chat_holds_all(desk: Desk) -> None:
     desk.client.call("answerCallbackQuery", {"callback_query_id": "1"})
     assert desk.now == 104.0
     assert desk.count("bot_api_429_total", scope="all") == 1
+
+
+@pytest.mark.parametrize("method", ["getMe", "sendChatAction", "answerCallbackQuery"])
+def test_a_call_that_is_made_again_keeps_out_of_a_new_window(desk: Desk, method: str) -> None:
+    """A window that opens while a failed call backs off holds it, whatever the method."""
+    desk.plan(NeverSent("no route"), ok())
+    wait = desk.client._wait
+
+    def refuse_others(seconds: float) -> bool:
+        if not desk.waits:
+            desk.limits.refused(None, 5)
+        return wait(seconds)
+
+    desk.client._wait = refuse_others
+    desk.client.call(method, {"chat_id": 7})
+    assert desk.now == 105.0
 
 
 def test_a_stop_ends_the_wait_in_a_window(desk: Desk) -> None:
