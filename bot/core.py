@@ -93,12 +93,11 @@ class Core:
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
         settings, registry = parts.settings, parts.registry
-        self.inbox = Inbox(
-            People(settings.owner_ids, settings.default_language), Chats(), clock=parts.clock
-        )
+        self.leases: dict[int, Lease] = {}
+        people = People(settings.owner_ids, settings.default_language)
+        self.inbox = Inbox(people, Chats(), leases=self.leases, clock=parts.clock)
         self.conversations = Conversations(clock=parts.clock)
         self.lanes = Lanes(self._run, self.inbox.load)
-        self.leases: dict[int, Lease] = {}
         self.ledger = Ledger(
             self.leases, slots=settings.threads, committed=self.lanes.release, clock=parts.clock
         )

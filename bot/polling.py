@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from bot.client import Ambiguous, Client, NeverSent, Stopping
 from bot.inbox import Inbox, Item, LaneKey, lanes_of
+from bot.lease import Fenced
 from database import db, is_outage
 
 log = logging.getLogger(__name__)
@@ -122,7 +123,7 @@ class Poller:
         back_off: float = min(BACK_OFF, 0.5 * 2 ** min(self._failures, 5)) * random.uniform(
             0.75, 1.0
         )
-        if isinstance(error, Stopping):
+        if isinstance(error, Stopping | Fenced):  # the beat sees to a lost lease
             return 0.1
         if is_outage(error):
             log.warning("the database is away, Telegram keeps the updates: %s", error)

@@ -12,6 +12,7 @@ import pytest
 
 from bot.client import Ambiguous, ApiTelegramException, NeverSent, Stopping
 from bot.inbox import Item, LaneKey
+from bot.lease import Fenced
 from bot.polling import Poller, refusal
 from database import Database
 from models import Inbox as Row
@@ -144,6 +145,7 @@ def run_until(poller: Poller, done: Callable[[], bool]) -> list[Exception]:
         (refused(409, "Conflict: can't use … while webhook is active"), "BOT_MODE=webhook"),
         (refused(429, "Too Many Requests", retry_after=0.1), ""),
         (Stopping("lease"), ""),
+        (Fenced("lease"), ""),
     ],
 )
 def test_passing_troubles_are_waited_out(
