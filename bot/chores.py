@@ -36,7 +36,7 @@ class Chores:
         for table in self.tables:
             self._menus_stale |= table.refresh()
         for seat in self.core.seats:
-            if seat.led:
+            if seat.led and seat.lease.valid():
                 self.core.lanes.wake(self.core.inbox.claim(seat.bot_id))
         if self._is_due("gauges", at, 5):
             self._measure_inbox()

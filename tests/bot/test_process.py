@@ -262,6 +262,22 @@ def test_the_chores_keep_numbers_menus_and_replays(
     assert metrics.get_sample_value("bot_active_users", {"period": "day"}) == 1
 
 
+def test_a_process_that_slept_claims_nothing(kit: ChatKit) -> None:
+    """What somebody put back is left to the process that has the lease."""
+    seat, clock = kit.core.seats[0], Clock()
+    seat.lease._clock = clock
+    seat.lease.step()
+    kit.core.lead(seat)
+    kit.bob.send("/boom")
+    failures.replay(1)
+    clock.now += 7
+    Chores(kit.core, []).step(0.0)
+    assert Row.get().state == "queued"
+    seat.lease.step()
+    Chores(kit.core, []).step(0.0)
+    assert Row.get().state == "new"
+
+
 def test_a_role_changes_the_menu_within_seconds(kit: ChatKit) -> None:
     """A new moderator need not wait for the minute's round; without a change nothing is told."""
     for seat in kit.core.seats:
