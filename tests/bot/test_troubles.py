@@ -13,7 +13,7 @@ import psycopg2
 import pytest
 from peewee import BigIntegerField
 
-from bot.client import Ambiguous
+from bot.client import Ambiguous, Stopping
 from bot.lease import Fenced, Lease
 from bot.process import Process
 from bot.testing import ChatKit
@@ -193,6 +193,18 @@ def test_an_event_that_is_no_json_fails_in_its_handler(kit: ChatKit) -> None:
     assert kit.bob.send("/ping") == [SORRY]
     assert Failure.get().error == "TypeError"
     assert AnalyticsEvent.select().where(AnalyticsEvent.event_type == "odd").count() == 0
+
+
+def test_no_handler_begins_without_the_lease(kit: ChatKit) -> None:
+    """Also when it was lost while the update was on its way to the handler."""
+    kit.telegram.send(kit.bot_id, 1002, 1002, text="/ping")
+    kit.core.seats[0].poller.step(0)
+    ran, lane = list[int](), next(iter(kit.core.lanes._lanes.values()))
+    become(kit, "ping", lambda ctx: ran.append(1))
+    kit.core.seats[0].client._allowed = lambda: False
+    with pytest.raises(Stopping):
+        kit.core.turns._handle(lane.items[0])
+    assert not ran and states() == {"new"}
 
 
 def test_each_bot_commits_under_its_own_lease(database: Database) -> None:
