@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -107,6 +108,31 @@ def test_an_exception_without_words_is_a_failure_too(kit: ChatKit) -> None:
     become(kit, "ping", failing(Mute()))
     assert kit.bob.send("/ping") == [SORRY]
     assert (Failure.get().error, Failure.get().message) == ("Mute", "")
+
+
+def test_what_a_failed_handler_holds_is_let_go(kit: ChatKit) -> None:
+    """It may be all memory, and the apology needs some."""
+    held: list[weakref.ref[set[int]]] = []
+    client, seen = kit.core.seats[0].client, list[object]()
+    real = client.call
+
+    def handler(ctx: Any) -> None:
+        try:
+            hoard = {1, 2, 3}
+            held.append(weakref.ref(hoard))
+            raise ValueError("inner")
+        except ValueError as error:
+            raise MemoryError from error
+
+    def call(*arguments: Any, **options: Any) -> Any:
+        seen.extend(ref() for ref in held)
+        return real(*arguments, **options)
+
+    client.call = call  # type: ignore[method-assign]
+    become(kit, "ping", handler)
+    assert kit.bob.send("/ping") == [SORRY]
+    assert seen and not any(seen)
+    assert 'raise ValueError("inner")' in Failure.get().traceback
 
 
 def test_an_outage_that_is_not_ours_becomes_a_failure(
