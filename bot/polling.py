@@ -129,7 +129,7 @@ class Poller:
             log.warning("the database is away, Telegram keeps the updates: %s", error)
             db.close()
             return max(0.5, back_off)
-        if isinstance(error, (NeverSent, Ambiguous)):
+        if isinstance(error, NeverSent | Ambiguous | MemoryError):  # some plugin may have it all
             log.warning("getUpdates failed, trying again: %s", error)
             return back_off
         return self._refused(error, back_off)

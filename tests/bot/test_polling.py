@@ -146,6 +146,7 @@ def run_until(poller: Poller, done: Callable[[], bool]) -> list[Exception]:
         (refused(429, "Too Many Requests", retry_after=0.1), ""),
         (Stopping("lease"), ""),
         (Fenced("lease"), ""),
+        (MemoryError(), "trying again"),
     ],
 )
 def test_passing_troubles_are_waited_out(
