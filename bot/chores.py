@@ -43,6 +43,8 @@ class Chores:
         if self._is_due("active", at, 60):
             for period in ("day", "week", "month"):
                 self.core.parts.metrics.active_users(period).set(analytics.active(period))
+        if "forget" not in self._due:  # not before Telegram delivered again what it must
+            self._due["forget"] = at + 600
         if self._is_due("forget", at, 600):
             forget(self.core.parts.clock() - timedelta(minutes=1))
             self.core.conversations.sweep()

@@ -262,6 +262,18 @@ def test_the_chores_keep_numbers_menus_and_replays(
     assert metrics.get_sample_value("bot_active_users", {"period": "day"}) == 1
 
 
+def test_ids_are_forgotten_only_after_a_while(kit: ChatKit) -> None:
+    """A start with a clock that is far ahead still recognises what Telegram delivers again."""
+    kit.core.seats[0].lease.step()
+    kit.bob.send("/ping")
+    kit.pass_time(days=30)
+    chores = Chores(kit.core, [])
+    chores.step(1000.0)
+    assert Row.select().count() == 1
+    chores.step(1600.0)
+    assert Row.select().count() == 0
+
+
 def test_a_process_that_slept_claims_nothing(kit: ChatKit) -> None:
     """What somebody put back is left to the process that has the lease."""
     seat, clock = kit.core.seats[0], Clock()
