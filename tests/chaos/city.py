@@ -42,6 +42,8 @@ class Witness(Crowd):
     def __init__(self) -> None:
         super().__init__()
         self.deeds: list[Deed] = []
+        self.answered: list[tuple[int, str, float]] = []
+        """Chat, text and moment of every message that the bot sent."""
         self._caller = threading.local()
 
     def door(self, pid: list[int]) -> WSGIApplication:
@@ -64,6 +66,8 @@ class Witness(Crowd):
         pid = getattr(self._caller, "pid", None) or [0]
         deed = Deed(pid[0], method, time.monotonic())
         self.deeds.append(deed)
+        if method == "sendMessage":
+            self.answered.append((int(params["chat_id"]), str(params["text"]), deed.begun))
         answer = super().call(token, method, params, files)
         deed.status, deed.ended = answer.status, time.monotonic()
         return answer
@@ -80,6 +84,8 @@ class Writer:
         self, city: City, rate: float, *, chats: Iterable[int] = range(7001, 7051)
     ) -> None:
         self.sent: Counter[int] = Counter()
+        self.written: dict[tuple[int, int], float] = {}
+        """When each chat wrote each number."""
         self._telegram = city.telegram
         self._chats = list(chats)
         self._rate = rate
@@ -91,8 +97,14 @@ class Writer:
         """Write so many at once."""
         for _ in range(count):
             chat = self._chats[self.sent.total() % len(self._chats)]
+            self.written[chat, self.sent[chat]] = time.monotonic()
             self._telegram.write(chat, self.sent[chat])
             self.sent[chat] += 1
+
+    def stop_after(self, seconds: float) -> None:
+        """Write no more than so long."""
+        time.sleep(seconds)
+        self.stop()
 
     def stop(self) -> None:
         """Write no more."""
