@@ -149,6 +149,7 @@ def test_silence_ends_the_process(kit: ChatKit, caplog: pytest.LogCaptureFixture
     process = make(kit, clock=clock)
     process.watch()
     seat = kit.core.seats[0]
+    seat.lease.step()
     seat.led, seat.poller.last_success = True, clock.now
     clock.now += 89
     process.watch()
@@ -157,6 +158,18 @@ def test_silence_ends_the_process(kit: ChatKit, caplog: pytest.LogCaptureFixture
     process.watch()
     assert process.stop.is_set() and process.code == 1
     assert "no successful getUpdates for 91 s" in caplog.text
+
+
+def test_a_process_that_slept_is_not_silent(kit: ChatKit) -> None:
+    """Whoever wakes up after its lease has not polled, and was not to."""
+    clock, seat = Clock(), kit.core.seats[0]
+    process = make(kit, clock=clock)
+    seat.lease._clock = clock
+    seat.lease.step()
+    seat.led, seat.poller.last_success = True, clock.now
+    clock.now += 100
+    process.watch()
+    assert not process.stop.is_set()
 
 
 def test_a_lost_lease_makes_a_standby(kit: ChatKit, caplog: pytest.LogCaptureFixture) -> None:
