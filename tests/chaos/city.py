@@ -121,11 +121,12 @@ class City(Town):
     """Several processes of one bot at one database, each with a door of its own to Telegram."""
 
     telegram: Witness
+    witness = Witness
 
     def __init__(self, folder: Path, database_url: str, **environ: str) -> None:
         plugins = {"PLUGINS_PATH": str(HERE / "misfits")}
         super().__init__(folder, database_url, **{**plugins, **environ})
-        self.telegram = Witness()
+        self.telegram = self.witness()
         self._doors: list[Any] = []
         self._metrics: dict[int, str] = {}
 
