@@ -24,6 +24,9 @@ BACK_OFF = 4.0
 class Lanes(Protocol):
     """Where accepted updates go."""
 
+    def expect(self, bot_id: int) -> None:
+        """Say that a batch is about to be put into the inbox."""
+
     def put(self, items: list[Item]) -> None:
         """Queue updates that are in the inbox."""
 
@@ -85,6 +88,7 @@ class Poller:
         self._failures = 0
         if not updates:
             return 0
+        self.lanes.expect(self.client.bot_id)
         items = self.inbox.accept(
             self.client.bot_id, updates, idle=self.lanes.idle, threads=self.threads
         )

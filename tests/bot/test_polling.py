@@ -46,6 +46,9 @@ class Lanes:
         self.items: list[Item] = []
         self.woken: set[LaneKey] = set()
 
+    def expect(self, bot_id: int) -> None:
+        pass
+
     def put(self, items: list[Item]) -> None:
         self.items += items
 
