@@ -115,8 +115,8 @@ def shift(file: Path) -> None:
 
     class Moved(datetime):
         @classmethod
-        def now(cls, tz: tzinfo | None = None) -> Moved:
-            return cls.fromtimestamp(now(), tz)
+        def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+            return datetime.fromtimestamp(now(), tz)
 
     time.time = now
     swap(database, "datetime", Moved)
