@@ -1,4 +1,4 @@
-"""A hall: the threads of the bot in this process, before a Telegram in memory."""
+"""A hall: the whole process of the bot inside this one, before a Telegram in memory."""
 
 from __future__ import annotations
 
@@ -7,36 +7,37 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from bot.process import Process
 from bot.testing import ChatKit
-from database import db
 
 
 class Hall:
-    """Fetches, handles and commits until the end; keeps the most that was in memory."""
+    """Runs a kit's core on its threads; keeps the most that was in memory at a fetch."""
 
     def __init__(self, kit: ChatKit) -> None:
         self.core = kit.core
         self.most = 0
-        self._stop = kit.core.parts.stop
-        seat = self.core.seats[0]
-        seat.lease._held_for = 3600.0
-        seat.lease.step()
-        works = [lambda: self.core.lanes.work(self._stop)] * kit.settings.threads
-        works += [self._fetch, lambda: self.core.ledger.run(self._stop, self._stop.set)]
-        self._threads = [threading.Thread(target=self._close_after, args=(w,)) for w in works]
+        self._now = 0.0
+        kit.telegram._timing.timer = lambda: self._now
+        kit.telegram._timing.wait = self._wait
+        self._full = self.core.lanes.full
+        self.core.lanes.full = self._look  # type: ignore[method-assign]
+        for seat in self.core.seats:  # the process takes it itself
+            seat.lease.release()
+            seat.led = False
 
     @contextmanager
     def open(self) -> Iterator[Hall]:
-        """Let the threads run in the block."""
-        for thread in self._threads:
-            thread.start()
+        """Let the process run in the block."""
+        process = Process(self.core, chores=[])
+        process._on_signals = lambda: None  # type: ignore[method-assign]
+        thread = threading.Thread(target=process.run)
+        thread.start()
         try:
             yield self
         finally:
-            self._stop.set()
-            self.core.lanes.stop(len(self._threads))
-            for thread in self._threads:
-                thread.join()
+            process.stop.set()
+            thread.join()
 
     def until(self, condition: Callable[[], object], *, seconds: float = 20.0) -> None:
         """Wait until something holds. Raises AssertionError."""
@@ -45,16 +46,11 @@ class Hall:
             assert time.monotonic() < deadline, "it did not come to pass"
             time.sleep(0.01)
 
-    def _fetch(self) -> None:
-        while not self._stop.is_set():
-            full = self.core.lanes.full()
-            self.most = max(self.most, self.core.lanes._size)
-            if full or not self.core.seats[0].poller.step(0):
-                self._stop.wait(0.01)
+    def _look(self) -> bool:
+        self.most = max(self.most, self.core.lanes._size)
+        return self._full()
 
-    def _close_after(self, work: Callable[[], None]) -> None:
-        try:
-            work()
-        finally:
-            if not db.is_closed():
-                db.close()
+    def _wait(self, changed: threading.Condition, _seconds: float) -> None:
+        """Let a second of a long poll pass."""
+        changed.wait(0.01)
+        self._now += 1.0

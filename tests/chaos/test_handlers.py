@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from pathlib import Path
 
 import pytest
 
@@ -72,26 +73,29 @@ def end(bot: Bot, *, seconds: float = 40.0) -> float:
     return time.monotonic() - asked
 
 
-def survive(city: City, bot: Bot, sleep: float) -> None:
+def survive(city: City, bot: Bot, sleep: str, wake: Callable[[], object] = int) -> None:
     """Handlers that raise, sleep or leave threads: everybody is answered, the process stays up."""
-    chats = misbehave(city, [*RAISING, f"doze {sleep}", "spawn"])
-    dozing, spawning = chats.pop(f"doze {sleep}"), chats.pop("spawn")
+    chats = misbehave(city, [*RAISING, sleep, "spawn"])
+    dozing, spawning = chats.pop(sleep), chats.pop("spawn")
     city.until(lambda: served(city, [*OTHERS, *chats.values()]))
     assert replies(city, dozing) == []
     for word in RAISING:
         assert replies(city, chats[word]) == numbers(SORRY)
     expected = {chats[word]: error for word, error in RAISING.items()}
     city.until(lambda: failures() == expected)
-    city.until(lambda: served(city, [dozing]) and "later" in replies(city, spawning))
-    assert replies(city, dozing) == numbers(f"got doze {sleep}")
+    wake()
+    city.until(lambda: served(city, [dozing]) and "later" in replies(city, spawning), seconds=60)
+    assert replies(city, dozing) == numbers(f"got {sleep}")
     assert bot.poll() is None
 
 
 @SQLITE
-def test_a_handler_harms_only_its_own_chat(city: City, city_database: Database) -> None:
+def test_a_handler_harms_only_its_own_chat(
+    city: City, city_database: Database, tmp_path: Path
+) -> None:
     """One that raises, exits, recurses, takes all memory, sleeps or leaves threads."""
-    bot = city.start(CHAOS_MEMORY=str(GIB))
-    survive(city, bot, 2.0)
+    bot, bed = city.start(CHAOS_MEMORY=str(GIB)), tmp_path / "bed"
+    survive(city, bot, f"nap {bed}", bed.touch)
     city.drain(city_database)
     assert set(counted().values()) == {3, 4} and len(failures()) == len(RAISING)
     assert end(bot) < 10
@@ -101,7 +105,7 @@ def test_a_handler_harms_only_its_own_chat(city: City, city_database: Database) 
 def test_a_handler_that_sleeps_30_seconds(city: City, city_database: Database) -> None:
     """As above, on each engine, with a longer sleep."""
     bot = city.start(CHAOS_MEMORY=str(GIB))
-    survive(city, bot, 30.0)
+    survive(city, bot, "doze 30")
     city.drain(city_database)
     city.tell(f"ended in {end(bot):.1f} s")
 

@@ -191,7 +191,7 @@ def oversleep(city: City, database: Database, seconds: float, **environ: str) ->
 @SQLITE
 def test_one_of_three_acts_whoever_dies_or_sleeps(city: City, city_database: Database) -> None:
     """Killed, or stopped for longer than the lease: the next one acts, the woken one does not."""
-    oversleep(city, city_database, 3.0, CHAOS_HURRY="1")
+    oversleep(city, city_database, 2.5, CHAOS_HURRY="1")
 
 
 @pytest.mark.long

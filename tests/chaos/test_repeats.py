@@ -95,7 +95,7 @@ def test_control_without_recognition_effects_double(
     """The test sees a bot to which everything is new."""
     monkeypatch.setattr("bot.core.Inbox", Amnesiac)
     with ChatKit(PLUGINS, database=database, telegram=post) as kit:
-        for _ in range(10):
+        for _ in range(3):
             kit.core.step()
     assert any(len(texts) > EACH for texts in replies(post).values())
 
