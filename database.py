@@ -27,7 +27,7 @@ _SQLITE_OUTAGES = {
     getattr(sqlite3, f"SQLITE_{name}")
     for name in ("BUSY", "LOCKED", "READONLY", "IOERR", "FULL", "CANTOPEN", "PROTOCOL")
 }
-_POSTGRES_OUTAGES = ("08", "40", "53", "57P", "58", "55P03", "25006")
+_POSTGRES_OUTAGES = ("08", "40", "53", "57P", "58", "55P03", "25006", "25P03")
 _POSTGRES_LOSSES = (psycopg2.OperationalError, psycopg2.InterfaceError)
 _REFUSED_FOR_GOOD = re.compile(r"authentication failed|(database|role) \".*\" does not exist")
 

@@ -5,9 +5,14 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import threading
 from collections.abc import Callable, Sequence
+from typing import NoReturn
 
 from settings import Settings, SettingsError, load
+
+MOMENT = 0.5
+"""Seconds that threads which are no daemons may hold up the end."""
 
 
 def run(settings: Settings, options: argparse.Namespace) -> int:
@@ -124,5 +129,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
+def leave(code: int) -> NoReturn:
+    """End the interpreter; threads that a plugin left behind get a moment, and no more."""
+    last = threading.Timer(MOMENT, os._exit, [code])
+    last.daemon = True
+    last.start()
+    sys.exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

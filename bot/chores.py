@@ -36,13 +36,15 @@ class Chores:
         for table in self.tables:
             self._menus_stale |= table.refresh()
         for seat in self.core.seats:
-            if seat.led:
+            if seat.led and seat.lease.valid():
                 self.core.lanes.wake(self.core.inbox.claim(seat.bot_id))
         if self._is_due("gauges", at, 5):
             self._measure_inbox()
         if self._is_due("active", at, 60):
             for period in ("day", "week", "month"):
                 self.core.parts.metrics.active_users(period).set(analytics.active(period))
+        if "forget" not in self._due:  # not before Telegram delivered again what it must
+            self._due["forget"] = at + 600
         if self._is_due("forget", at, 600):
             forget(self.core.parts.clock() - timedelta(minutes=1))
             self.core.conversations.sweep()

@@ -197,6 +197,10 @@ class Client:
 
         return self._persist("download", None, fetch)
 
+    def check(self) -> None:
+        """Raise Stopping when this process is to do nothing more for the bot."""
+        self._await_leave(None)
+
     @cached_property
     def telebot(self) -> TeleBot:
         """A TeleBot whose calls are made by this client; it knows a placeholder, not the token."""

@@ -50,6 +50,9 @@ log = logging.getLogger(__name__)
 ALWAYS = ("message", "callback_query", "my_chat_member")
 """Kinds that the core itself needs, whatever the plugins listen to."""
 
+IN_MEMORY = 2000
+"""How many updates are in memory before the poller waits."""
+
 
 @dataclass(frozen=True, slots=True)
 class Parts:
@@ -97,12 +100,14 @@ class Core:
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
         settings, local = parts.settings, current().local
-        self.inbox = Inbox(
-            People(settings.owner_ids, settings.default_language), Chats(), clock=parts.clock
-        )
-        self.conversations = Conversations(clock=parts.clock)
-        self.lanes = Lanes(self._run, self.inbox.load, ring=self._ring)
         self.leases: dict[int, Lease] = {}
+        people = People(settings.owner_ids, settings.default_language)
+        self.inbox = Inbox(people, Chats(), leases=self.leases, clock=parts.clock)
+        self.conversations = Conversations(clock=parts.clock)
+        limit, share = room(settings.threads)
+        self.lanes = Lanes(
+            self._run, self.inbox.load, limit=limit, lane_limit=share, ring=self._ring
+        )
         self.ledger = Ledger(
             self.leases,
             slots=settings.threads,
@@ -283,6 +288,15 @@ def _move_rows(model: Any, field_: Any, old: int, new: int) -> None:
                     model.update({field_: new}).where(row._pk_expr()).execute()
             except peewee.IntegrityError:
                 log.warning("%s: a row of chat %s stays behind", model.__name__, old)
+
+
+def room(threads: int) -> tuple[int, int]:
+    """How many updates may be in memory, and how many of one lane.
+
+    As many chats as there are threads but one may sleep on full lanes: that does not fill it.
+    """
+    limit = max(IN_MEMORY, 16 * threads)
+    return limit, max(1, min(100, limit // threads - 2))
 
 
 def kinds_of(telebot: TeleBot) -> list[str]:

@@ -85,6 +85,7 @@ class Dispatch:
         if handler.role and not _may(turn, handler):
             turn.outcome = "denied"
             return say(turn, "You may not use this command.")
+        turn.client.check()
         if handler.atomic:
             return self._call_atomic(turn, handler)
         reply = handler.func(turn.ctx)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from bot import codec
 from bot.raw import Raw, kind_of, lane_of, sender_of
@@ -14,6 +14,9 @@ from database import db, now
 from models import User
 from services.chats import Chats
 from services.users import People
+
+if TYPE_CHECKING:
+    from bot.lease import Lease
 
 LaneKey: TypeAlias = tuple[int, int]
 
@@ -61,10 +64,16 @@ class Inbox:
     """Accepts batches of updates, gives them back after a crash, and forgets old ids."""
 
     def __init__(
-        self, people: People, chats: Chats, *, clock: Callable[[], datetime] = now
+        self,
+        people: People,
+        chats: Chats,
+        *,
+        leases: Mapping[int, Lease] | None = None,
+        clock: Callable[[], datetime] = now,
     ) -> None:
         self.people = people
         self.chats = chats
+        self.leases = {} if leases is None else leases
         self.clock = clock
 
     def accept(
@@ -79,8 +88,8 @@ class Inbox:
 
         `idle` says that nothing of a lane is waiting: its first update begins at once.
 
-        Raises what the database raises; then nothing of the batch is kept and Telegram must not
-        be told that we have it.
+        Raises Fenced when another process has the bot's lease, and what the database raises; then
+        nothing of the batch is kept and Telegram must not be told that we have it.
         """
         items = _items(bot_id, updates)
         if not items:
@@ -91,6 +100,8 @@ class Inbox:
         at = self.clock()
         try:
             with db.atomic():
+                if lease := self.leases.get(bot_id):
+                    lease.check()
                 fresh = self._insert(items, at)
                 self._meet(fresh, at)
                 self.chats.meet(bot_id, (item.update for item in fresh), now=at)

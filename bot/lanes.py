@@ -53,13 +53,23 @@ class Lanes:
         """The lanes that have something to run, and do not run; who waits longest is first."""
         self._held: dict[LaneKey, set[int]] = {}
         """Ids in memory by lane: waiting, running, or finished and not yet committed."""
+        self._read_early: dict[int, set[int]] = {}
+        """By bot, ids that were read from the inbox between `expect` and `put`."""
         self._size = 0
         self._lock = threading.Lock()
 
-    def put(self, items: Sequence[Item]) -> None:
-        """Queue updates that are in the inbox already."""
+    def expect(self, bot_id: int) -> None:
+        """Say that a batch is about to be put into the inbox, where a lane may find it first."""
         with self._lock:
+            self._read_early[bot_id] = set()
+
+    def put(self, items: Sequence[Item]) -> None:
+        """Queue updates that are in the inbox already, but for those that a lane found there."""
+        with self._lock:
+            early = {bot: self._read_early.pop(bot, ()) for bot in {i.bot_id for i in items}}
             for item in items:
+                if item.update_id in early[item.bot_id]:
+                    continue
                 lane = self._lanes.get(item.key) or self._lanes.setdefault(item.key, Lane(item.key))
                 if lane.spilled or len(lane.items) >= self._lane_limit:
                     lane.spilled = True
@@ -143,5 +153,7 @@ class Lanes:
         items = self._load(lane.key, held, self._lane_limit)
         with self._lock:
             self._hold(lane, items)
+            if (early := self._read_early.get(lane.key[0])) is not None:
+                early.update(item.update_id for item in items)
             lane.spilled = lane.missed != missed or len(items) >= self._lane_limit
         return lane.items.popleft() if items else None

@@ -64,14 +64,18 @@ class Lease:
         return True
 
     def check(self) -> None:
-        """Make the caller's transaction fail with Fenced unless the lease is still held."""
+        """Make the caller's transaction fail with Fenced unless the lease is still held.
+
+        PostgreSQL ends the transaction, and gives its locks back, when nothing comes of it for as
+        long as a standby waits: a process that sleeps in it keeps nobody from taking over.
+        """
         if db.execute_sql(*self.proof()).fetchone() is None:
             raise Fenced(self.name)
 
     def proof(self) -> tuple[str, tuple[str | int, ...]]:
         """A query with its values that has a row while the lease is held, and locks it."""
-        sql = "SELECT 1 FROM leases WHERE name = ? AND owner = ? AND fence = ?"
-        return _sql(sql, lock=True), (self.name, self.owner, self.fence)
+        sql = f"SELECT {self._limit()} FROM leases WHERE name = ? AND owner = ? AND fence = ?"
+        return _sql(sql) + _lock(), (self.name, self.owner, self.fence)
 
     def release(self) -> None:
         """Give the lease back, so that a standby need not wait."""
@@ -82,6 +86,13 @@ class Lease:
             )
         self.fence = 0
         self._good_until = float("-inf")
+
+    def _limit(self) -> str:
+        """What bounds the caller's transaction, where a stopped process would keep locks."""
+        if db.param != "%s":
+            return "1"
+        milliseconds = int(self._taken_after * 1000)
+        return f"set_config('idle_in_transaction_session_timeout', '{milliseconds}', true)"
 
     def _beat(self) -> bool:
         return bool(
@@ -160,10 +171,14 @@ def _started(pid: int) -> str:
     return "" if fields[0] in "ZX" else fields[19]
 
 
-def _sql(text: str, *, lock: bool = False) -> str:
-    """The statement for this engine; `lock` keeps the row from changing until the commit.
+def _sql(text: str) -> str:
+    return text.replace("?", db.param)
+
+
+def _lock() -> str:
+    """Keep the row that is read from changing until the commit.
 
     The fence is part of a key, so a take-over waits and a beat does not. SQLite needs no lock: its
     write transactions begin IMMEDIATE.
     """
-    return text.replace("?", db.param) + (" FOR KEY SHARE" if lock and db.param == "%s" else "")
+    return " FOR KEY SHARE" if db.param == "%s" else ""

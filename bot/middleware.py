@@ -219,6 +219,7 @@ def guard(
             turn.outcome = "error"
             metrics.error(type(error).__name__)
             turn.failure = failure_of(turn, error)
+            _let_go(error)
             log.error(
                 "a handler failed",
                 exc_info=error,
@@ -238,6 +239,13 @@ def _said(error: BaseException) -> str:
         return str(error)
     except Exception:  # noqa: BLE001 - a plugin's own class
         return ""
+
+
+def _let_go(error: BaseException | None) -> None:
+    """Free what the failed functions hold, which may be all memory: the rest needs some."""
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__context__
 
 
 def _blocked_by_user(error: BaseException) -> bool:

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from bot.client import Ambiguous, Client, NeverSent, Stopping
 from bot.inbox import Inbox, Item, LaneKey, lanes_of
+from bot.lease import Fenced
 from database import db, is_outage
 
 log = logging.getLogger(__name__)
@@ -22,6 +23,9 @@ BACK_OFF = 4.0
 
 class Lanes(Protocol):
     """Where accepted updates go."""
+
+    def expect(self, bot_id: int) -> None:
+        """Say that a batch is about to be put into the inbox."""
 
     def put(self, items: list[Item]) -> None:
         """Queue updates that are in the inbox."""
@@ -87,6 +91,7 @@ class Poller:
         if not updates:
             self._received([], 0)
             return 0
+        self.lanes.expect(self.client.bot_id)
         items = self._perform(
             lambda: self.inbox.accept(
                 self.client.bot_id, updates, idle=self.lanes.idle, threads=self.threads
@@ -127,13 +132,13 @@ class Poller:
         back_off: float = min(BACK_OFF, 0.5 * 2 ** min(self._failures, 5)) * random.uniform(
             0.75, 1.0
         )
-        if isinstance(error, Stopping):
+        if isinstance(error, Stopping | Fenced):  # the beat sees to a lost lease
             return 0.1
         if is_outage(error):
             log.warning("the database is away, Telegram keeps the updates: %s", error)
             db.close()
             return max(0.5, back_off)
-        if isinstance(error, (NeverSent, Ambiguous)):
+        if isinstance(error, NeverSent | Ambiguous | MemoryError):  # some plugin may have it all
             log.warning("getUpdates failed, trying again: %s", error)
             return back_off
         return self._refused(error, back_off)

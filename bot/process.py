@@ -84,9 +84,12 @@ class Process:
         self.stop.set()
 
     def watch(self) -> None:
-        """End the process when Telegram has not answered a poll for too long."""
+        """End the process when Telegram has not answered a poll for too long.
+
+        Who must not poll is not told off for it: a process that slept wakes up as a standby.
+        """
         for seat in self.core.seats:
-            if not seat.led or seat.refused:
+            if not seat.led or seat.refused or not seat.lease.valid():
                 continue
             silent = self._clock() - max(seat.poller.last_success, self._since)
             if silent > self._silence:

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from enum import IntEnum
+from typing import NamedTuple
 
 import redis
 
@@ -42,6 +43,17 @@ class Verdict(IntEnum):
     DROP = 2
 
 
+class Bucket(NamedTuple):
+    """The tokens that a person has left."""
+
+    tokens: float
+    at: float
+    """The time of the newest update that took one."""
+    told: bool
+    touched: float
+    """When somebody last looked, by our own clock."""
+
+
 class Throttle:
     """Token buckets, in this process or, when Redis is given, over all processes.
 
@@ -68,7 +80,7 @@ class Throttle:
         self._away = False
         self._next_try = 0.0
         self._lock = threading.Lock()
-        self._buckets: dict[int, tuple[float, float, bool]] = {}
+        self._buckets: dict[int, Bucket] = {}
 
     def check(self, user_id: int, ago: float = 0.0) -> Verdict:
         """Take one token of a user, if there was one `ago` seconds before now.
@@ -100,17 +112,24 @@ class Throttle:
             return due
 
     def _check_here(self, user_id: int, at: float) -> Verdict:
-        tokens, seen, told = self._buckets.get(user_id, (float(self.burst), at, False))
-        at = max(at, seen)
-        tokens = min(self.burst, tokens + (at - seen) * self.rate)
+        now, full = self._clock(), Bucket(float(self.burst), at, False, 0.0)
+        bucket = self._buckets.get(user_id, full)
+        if self._is_full(bucket, now):
+            bucket = full  # whatever the times said that messages were sent at
+        at = max(at, bucket.at)
+        tokens = min(self.burst, bucket.tokens + (at - bucket.at) * self.rate)
         if tokens >= 1:
-            self._put(user_id, (tokens - 1, at, False))
+            self._put(user_id, Bucket(tokens - 1, at, False, now))
             return Verdict.GO
-        self._put(user_id, (tokens, at, True))
-        return Verdict.DROP if told else Verdict.TELL
+        self._put(user_id, Bucket(tokens, at, True, now))
+        return Verdict.DROP if bucket.told else Verdict.TELL
 
-    def _put(self, user_id: int, bucket: tuple[float, float, bool]) -> None:
+    def _is_full(self, bucket: Bucket, now: float) -> bool:
+        """Whether nobody has taken from it for as long as it takes to fill."""
+        return bucket.touched <= now - self.burst / self.rate
+
+    def _put(self, user_id: int, bucket: Bucket) -> None:
         if len(self._buckets) >= self._size and user_id not in self._buckets:
-            full = self._clock() - self.burst / self.rate
-            self._buckets = {key: kept for key, kept in self._buckets.items() if kept[1] > full}
+            now, kept = self._clock(), self._buckets.items()
+            self._buckets = {key: one for key, one in kept if not self._is_full(one, now)}
         self._buckets[user_id] = bucket

@@ -61,7 +61,7 @@ def notice_due(fingerprint: str, now: datetime) -> bool:
     """
     told = _told.setdefault(current(), {})
     last = told.get(fingerprint) or _noticed_at(fingerprint)
-    if last is not None and last > now - NOTICE_EVERY:
+    if last is not None and now - NOTICE_EVERY < last <= now:  # later: a clock was set back
         return False
     if len(told) >= REMEMBERED:
         told.clear()

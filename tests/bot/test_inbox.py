@@ -9,6 +9,7 @@ import peewee
 import pytest
 
 from bot.inbox import Inbox
+from bot.lease import Fenced, Lease
 from bot.raw import kind_of, lane_of, sender_of
 from database import Database, db
 from models import Chat, User
@@ -76,6 +77,18 @@ def test_a_crash_leaves_open_rows_that_are_read_in_order(database: Database) -> 
     assert items[0].update["message"]["text"] == "hi"
     inbox.start(items[0])
     assert inbox.load((7, 5), set(), 10)[1].attempts == 1
+
+
+def test_a_process_that_lost_the_lease_takes_nothing_in(database: Database) -> None:
+    """A batch that was on its way when another one took over is left to that one."""
+    one, two = (Lease("poller:7", owner=owner, dead=lambda _: True) for owner in "12")
+    inbox = Inbox(People(frozenset(), "en"), Chats(), leases={7: one})
+    one.step()
+    assert inbox.accept(7, [message(1)])
+    two.step()
+    with pytest.raises(Fenced):
+        inbox.accept(7, [message(2)])
+    assert [row.update_id for row in Row.select()] == [1]
 
 
 def test_updates_of_another_process_are_claimed_once(database: Database) -> None:

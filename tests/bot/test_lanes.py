@@ -204,3 +204,17 @@ def test_threads_never_run_one_lane_twice_at_once() -> None:
     assert not overlaps
     assert sum(map(len, ran.values())) == 2000
     assert all(numbers == sorted(numbers) for numbers in ran.values())
+
+
+def test_what_a_lane_found_in_the_inbox_is_not_run_again() -> None:
+    """A batch is in the inbox a moment before it is put; a lane that is woken may be faster."""
+    table, ran = Table(), list[int]()
+    lanes = make(table, ran)
+    lanes.expect(7)
+    batch = table.add(item(1), item(2), item(3, lane=2))
+    lanes.wake([(7, 1)])
+    run_all(lanes)
+    assert ran == [1, 2]
+    lanes.put(batch)
+    run_all(lanes)
+    assert ran == [1, 2, 3] and lanes._size == 0

@@ -10,7 +10,9 @@ import sys
 import pytest
 
 from bot.lease import Fenced, Lease, identity, is_dead
-from database import Database, db
+from database import Database, bind, db, is_outage, open_database
+from models import Lease as Row
+from tests.together import failure, run_together
 
 
 class Clock:
@@ -114,3 +116,24 @@ def test_nothing_is_said_of_another_host() -> None:
     assert not is_dead("elsewhere/boot/1/1")
     assert not is_dead(f"{socket.gethostname()}//{os.getpid()}/")
     assert not is_dead("")
+
+
+def test_a_holder_that_stops_in_a_transaction_keeps_nobody_out(postgres_url: str) -> None:
+    """PostgreSQL takes the lock of a silent transaction back; its commit is an outage."""
+    bound = bind(open_database(postgres_url))
+    bound.create_tables([Row])
+    one, two = (
+        Lease("poller:7", owner=owner, taken_after=0.2, dead=lambda _: True) for owner in "12"
+    )
+    one.step()
+
+    def sleep() -> None:
+        with db.atomic():
+            one.check()
+            run_together(two.step)
+            db.execute_sql("SELECT 1")
+
+    assert is_outage(failure(sleep))
+    db.close()
+    assert two.valid() and failure(one.step).args == ("poller:7",)
+    bound.close_all()

@@ -206,3 +206,13 @@ def test_the_sandbox_ends_on_ctrl_c(tmp_path: Path) -> None:
     child.send_signal(signal.SIGINT)
     _said, errors = child.communicate(timeout=10)
     assert (child.returncode, errors) == (0, "")
+
+
+def test_a_thread_that_was_left_behind_does_not_hold_up_the_end() -> None:
+    """One that is no daemon and never ends costs half a second, and the exit code is kept."""
+    code = (
+        "import threading; from bot.__main__ import leave\n"
+        "threading.Thread(target=threading.Event().wait).start(); leave(3)"
+    )
+    command = [sys.executable, "-c", code]
+    assert subprocess.run(command, cwd=ROOT, timeout=30, check=False).returncode == 3

@@ -12,6 +12,7 @@ import pytest
 
 from bot.client import Ambiguous, ApiTelegramException, NeverSent, Stopping
 from bot.inbox import Item, LaneKey
+from bot.lease import Fenced
 from bot.polling import Poller, refusal
 from database import Database
 from models import Inbox as Row
@@ -44,6 +45,9 @@ class Lanes:
     def __init__(self) -> None:
         self.items: list[Item] = []
         self.woken: set[LaneKey] = set()
+
+    def expect(self, bot_id: int) -> None:
+        pass
 
     def put(self, items: list[Item]) -> None:
         self.items += items
@@ -154,6 +158,8 @@ def run_until(poller: Poller, done: Callable[[], bool]) -> list[Exception]:
         (refused(409, "Conflict: can't use … while webhook is active"), "BOT_MODE=webhook"),
         (refused(429, "Too Many Requests", retry_after=0.1), ""),
         (Stopping("lease"), ""),
+        (Fenced("lease"), ""),
+        (MemoryError(), "trying again"),
     ],
 )
 def test_passing_troubles_are_waited_out(

@@ -149,6 +149,7 @@ def test_silence_ends_the_process(kit: ChatKit, caplog: pytest.LogCaptureFixture
     process = make(kit, clock=clock)
     process.watch()
     seat = kit.core.seats[0]
+    seat.lease.step()
     seat.led, seat.poller.last_success = True, clock.now
     clock.now += 89
     process.watch()
@@ -157,6 +158,18 @@ def test_silence_ends_the_process(kit: ChatKit, caplog: pytest.LogCaptureFixture
     process.watch()
     assert process.stop.is_set() and process.code == 1
     assert "no successful getUpdates for 91 s" in caplog.text
+
+
+def test_a_process_that_slept_is_not_silent(kit: ChatKit) -> None:
+    """Whoever wakes up after its lease has not polled, and was not to."""
+    clock, seat = Clock(), kit.core.seats[0]
+    process = make(kit, clock=clock)
+    seat.lease._clock = clock
+    seat.lease.step()
+    seat.led, seat.poller.last_success = True, clock.now
+    clock.now += 100
+    process.watch()
+    assert not process.stop.is_set()
 
 
 def test_a_lost_lease_makes_a_standby(kit: ChatKit, caplog: pytest.LogCaptureFixture) -> None:
@@ -260,6 +273,34 @@ def test_the_chores_keep_numbers_menus_and_replays(
     chores.sync_menus(700.0)
     assert len(kit.calls("setMyCommands")) > menus
     assert metrics.get_sample_value("bot_active_users", {"period": "day"}) == 1
+
+
+def test_ids_are_forgotten_only_after_a_while(kit: ChatKit) -> None:
+    """A start with a clock that is far ahead still recognises what Telegram delivers again."""
+    kit.core.seats[0].lease.step()
+    kit.bob.send("/ping")
+    kit.pass_time(days=30)
+    chores = Chores(kit.core, [])
+    chores.step(1000.0)
+    assert Row.select().count() == 1
+    chores.step(1600.0)
+    assert Row.select().count() == 0
+
+
+def test_a_process_that_slept_claims_nothing(kit: ChatKit) -> None:
+    """What somebody put back is left to the process that has the lease."""
+    seat, clock = kit.core.seats[0], Clock()
+    seat.lease._clock = clock
+    seat.lease.step()
+    kit.core.lead(seat)
+    kit.bob.send("/boom")
+    failures.replay(1)
+    clock.now += 7
+    Chores(kit.core, []).step(0.0)
+    assert Row.get().state == "queued"
+    seat.lease.step()
+    Chores(kit.core, []).step(0.0)
+    assert Row.get().state == "new"
 
 
 def test_a_role_changes_the_menu_within_seconds(kit: ChatKit) -> None:

@@ -32,6 +32,17 @@ def test_a_flood_that_waits_for_its_turn_is_a_flood() -> None:
     assert verdicts == [GO] * 5 + [TELL, DROP, DROP]
 
 
+def test_a_clock_that_is_ahead_silences_nobody_for_long() -> None:
+    """Messages that seem to be days old use up the burst; after a pause it is there again."""
+    clock = Clock()
+    throttle = Throttle(1, 5, clock=clock)
+    assert throttle.check(1) is GO
+    verdicts = [throttle.check(1, ago=2_592_000) for _ in range(6)]
+    assert verdicts == [GO] * 4 + [TELL, DROP]
+    clock.now += 5
+    assert throttle.check(1, ago=2_592_000) is GO
+
+
 def test_a_rate_of_zero_turns_it_off() -> None:
     """Without a rate nobody is held."""
     throttle = Throttle(0, 5)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import psycopg2
 import pytest
 from peewee import BigIntegerField
 
-from bot.client import Ambiguous
+from bot.client import Ambiguous, Stopping
 from bot.lease import Fenced, Lease
 from bot.process import Process
 from bot.testing import ChatKit
@@ -109,6 +110,31 @@ def test_an_exception_without_words_is_a_failure_too(kit: ChatKit) -> None:
     assert (Failure.get().error, Failure.get().message) == ("Mute", "")
 
 
+def test_what_a_failed_handler_holds_is_let_go(kit: ChatKit) -> None:
+    """It may be all memory, and the apology needs some."""
+    held: list[weakref.ref[set[int]]] = []
+    client, seen = kit.core.seats[0].client, list[object]()
+    real = client.call
+
+    def handler(ctx: Any) -> None:
+        try:
+            hoard = {1, 2, 3}
+            held.append(weakref.ref(hoard))
+            raise ValueError("inner")
+        except ValueError as error:
+            raise MemoryError from error
+
+    def call(*arguments: Any, **options: Any) -> Any:
+        seen.extend(ref() for ref in held)
+        return real(*arguments, **options)
+
+    client.call = call  # type: ignore[method-assign]
+    become(kit, "ping", handler)
+    assert kit.bob.send("/ping") == [SORRY]
+    assert seen and not any(seen)
+    assert 'raise ValueError("inner")' in Failure.get().traceback
+
+
 def test_an_outage_that_is_not_ours_becomes_a_failure(
     kit: ChatKit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -193,6 +219,18 @@ def test_an_event_that_is_no_json_fails_in_its_handler(kit: ChatKit) -> None:
     assert kit.bob.send("/ping") == [SORRY]
     assert Failure.get().error == "TypeError"
     assert AnalyticsEvent.select().where(AnalyticsEvent.event_type == "odd").count() == 0
+
+
+def test_no_handler_begins_without_the_lease(kit: ChatKit) -> None:
+    """Also when it was lost while the update was on its way to the handler."""
+    kit.telegram.send(kit.bot_id, 1002, 1002, text="/ping")
+    kit.core.seats[0].poller.step(0)
+    ran, lane = list[int](), next(iter(kit.core.lanes._lanes.values()))
+    become(kit, "ping", lambda ctx: ran.append(1))
+    kit.core.seats[0].client._allowed = lambda: False
+    with pytest.raises(Stopping):
+        kit.core.turns._handle(lane.items[0])
+    assert not ran and states() == {"new"}
 
 
 def test_each_bot_commits_under_its_own_lease(database: Database) -> None:

@@ -58,6 +58,12 @@ def test_owners_are_told_once_an_hour(database: Database) -> None:
     assert failures.notice_due("f", NOW + timedelta(minutes=60))
 
 
+def test_a_clock_that_was_ahead_keeps_no_notice_back(database: Database) -> None:
+    """What was told in a future that did not come is told again, once."""
+    assert failures.notice_due("f", NOW + timedelta(days=30))
+    assert [failures.notice_due("f", NOW) for _ in range(2)] == [True, False]
+
+
 def test_owners_are_not_told_again_after_a_restart(database: Database) -> None:
     """The notice that the table remembers counts for a process that knows of none."""
     record(noticed_at=NOW)
