@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import bot.core
@@ -10,6 +12,7 @@ import bot.inbox
 import bot.run
 import settings
 from bot.inbox import Item
+from models import Inbox as Row
 
 
 class Forgetful(bot.inbox.Inbox):
@@ -19,6 +22,15 @@ class Forgetful(bot.inbox.Inbox):
         items = bot.inbox._items(bot_id, updates)
         self._meet(items, self.clock())
         return items
+
+
+class Amnesiac(bot.inbox.Inbox):
+    """Recognises nothing: what comes again is new again."""
+
+    def accept(self, bot_id: int, updates: Any, **options: Any) -> list[Item]:
+        ids = [update["update_id"] for update in updates]
+        Row.delete().where(Row.update_id.in_(ids)).execute()
+        return super().accept(bot_id, updates, **options)
 
 
 class Unordered(bot.inbox.Inbox):
@@ -31,9 +43,19 @@ class Unordered(bot.inbox.Inbox):
         return items
 
 
-CONTROLS: dict[str, Any] = {"confirm-first": Forgetful, "no-lanes": Unordered}
+def swap(name: str, part: type) -> None:
+    """Build the core with another part of that name."""
+    vars(bot.core)[name] = part
+
+
+CONTROLS: dict[str, Callable[[], None]] = {
+    "confirm-first": partial(swap, "Inbox", Forgetful),
+    "no-recognition": partial(swap, "Inbox", Amnesiac),
+    "no-lanes": partial(swap, "Inbox", Unordered),
+}
+"""Each switches one guarantee off."""
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
-        vars(bot.core)["Inbox"] = CONTROLS[sys.argv[1]]
+    for control in sys.argv[1:]:
+        CONTROLS[control]()
     sys.exit(bot.run.main(settings.load()))

@@ -33,7 +33,7 @@ from models import Inbox as Row
 from services import failures
 from tests.chaos.book import Book, Page
 from tests.chaos.post import BOT_ID, Post, message
-from tests.chaos.run_bot import Forgetful
+from tests.chaos.run_bot import Amnesiac, Forgetful
 
 DIARY = [Path(__file__).parent / "diary"]
 PEOPLE = range(1, 4)
@@ -248,15 +248,6 @@ class Machine(RuleBasedStateMachine):
             self.handle_one()
             quiet = 0 if len(self.entries) > before else quiet + 1
         self.commit()
-
-
-class Amnesiac(Inbox):
-    """Recognises nothing: what comes again is new again."""
-
-    def accept(self, bot_id: int, updates: Any, **options: Any) -> list[Item]:
-        ids = [update["update_id"] for update in updates]
-        Row.delete().where(Row.update_id.in_(ids)).execute()
-        return super().accept(bot_id, updates, **options)
 
 
 class Backwards(Inbox):

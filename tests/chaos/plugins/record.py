@@ -5,11 +5,17 @@ from __future__ import annotations
 import ctypes
 import os
 import random
+import secrets
 import time
 
 from bot import Context, Plugin
 
 plugin = Plugin(__name__)
+
+LIFE = f"{os.getpid()}.{secrets.token_hex(3)}"
+"""A process that begins anew keeps its pid."""
+SECONDS = float(os.environ.get("CHAOS_SECONDS", "0.01"))
+"""How long a handler takes at most."""
 
 
 @plugin.on("message")
@@ -18,7 +24,7 @@ def record(ctx: Context) -> None:
     if ctx.text == "die":
         ctypes.string_at(0)
     note("begin", ctx)
-    time.sleep(random.uniform(0.0, 0.01))
+    time.sleep(random.uniform(0.0, SECONDS))
     note("end", ctx)
     ctx.reply(f"got {ctx.text}")
 
@@ -26,7 +32,7 @@ def record(ctx: Context) -> None:
 def note(what: str, ctx: Context) -> None:
     """Append one line in one write, so that a kill leaves whole lines."""
     assert ctx.chat is not None
-    line = f"{what} {os.getpid()} {ctx.chat.id} {ctx.text}\n"
+    line = f"{what} {LIFE} {ctx.chat.id} {ctx.text}\n"
     journal = os.open(os.environ["CHAOS_JOURNAL"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     os.write(journal, line.encode())
     os.close(journal)

@@ -1,0 +1,34 @@
+"""A town on each engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from database import Database, bind, open_database
+from tests.chaos.town import Town
+
+
+@pytest.fixture
+def town_database(empty_database_url: str) -> Iterator[Database]:
+    """An open database whose tables the town makes by migrating."""
+    database = bind(open_database(empty_database_url))
+    yield database
+    database.close_all()
+
+
+@pytest.fixture
+def bare_town(town_database: Database, empty_database_url: str, tmp_path: Path) -> Iterator[Town]:
+    """A town without tables."""
+    town = Town(tmp_path, empty_database_url)
+    yield town
+    town.close()
+
+
+@pytest.fixture
+def town(bare_town: Town) -> Town:
+    """A town with its tables."""
+    bare_town.migrate()
+    return bare_town
