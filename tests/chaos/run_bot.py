@@ -10,9 +10,12 @@ from typing import Any
 import bot.core
 import bot.inbox
 import bot.run
+import database
 import settings
+from bot.__main__ import main
 from bot.inbox import Item
 from models import Inbox as Row
+from tests.chaos import crash
 
 
 class Forgetful(bot.inbox.Inbox):
@@ -48,14 +51,23 @@ def swap(name: str, part: type) -> None:
     vars(bot.core)[name] = part
 
 
+def sync_nothing() -> None:
+    """Let SQLite commit without waiting for the disk."""
+    database._PRAGMAS["synchronous"] = "off"
+
+
 CONTROLS: dict[str, Callable[[], None]] = {
     "confirm-first": partial(swap, "Inbox", Forgetful),
     "no-recognition": partial(swap, "Inbox", Amnesiac),
     "no-lanes": partial(swap, "Inbox", Unordered),
+    "no-sync": sync_nothing,
 }
 """Each switches one guarantee off."""
 
 if __name__ == "__main__":
+    crash.install()
+    if sys.argv[1:] == ["migrate"]:
+        sys.exit(main(["migrate"]))
     for control in sys.argv[1:]:
         CONTROLS[control]()
     sys.exit(bot.run.main(settings.load()))

@@ -9,6 +9,7 @@ import secrets
 import time
 
 from bot import Context, Plugin
+from tests.chaos import crash
 
 plugin = Plugin(__name__)
 
@@ -24,6 +25,7 @@ def record(ctx: Context) -> None:
     if ctx.text == "die":
         ctypes.string_at(0)
     note("begin", ctx)
+    crash.at("in-handler")
     time.sleep(random.uniform(0.0, SECONDS))
     note("end", ctx)
     ctx.reply(f"got {ctx.text}")
