@@ -53,7 +53,7 @@ def end_again_and_again(town: Town, database: Database, *, ends: int, backlog: i
         code, seconds = terminate(bot)
         print(f"exit {code} after {seconds:.2f} s")  # noqa: T201  the figures of the long form
         assert (code, seconds < IN_TIME) == (0, True), (SEED, code, seconds)
-        assert waiting(database) > backlog * 0.9
+        assert waiting(database) > backlog / 2
         town.note_kept(database)
     bot = town.start()
     town.drain(database, seconds=120)
