@@ -32,6 +32,9 @@ class Lanes(Protocol):
     def idle(self, key: LaneKey) -> bool:
         """Whether nothing of a lane is waiting or running."""
 
+    def busy(self) -> int:
+        """How many lanes have something waiting or running."""
+
     def full(self) -> bool:
         """Whether enough is in memory."""
 
@@ -86,9 +89,10 @@ class Poller:
         self._failures = 0
         if not updates:
             return 0
+        free = max(0, self.threads - self.lanes.busy())
         items = self._perform(
             lambda: self.inbox.accept(
-                self.client.bot_id, updates, idle=self.lanes.idle, threads=self.threads
+                self.client.bot_id, updates, idle=self.lanes.idle, threads=free
             )
         )
         self._received(updates, len(updates) - len(items))
