@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from enum import Enum
 
+from bot.client import Stopping
 from bot.inbox import Item, LaneKey
 
 KILLS = 3
 """How often an update may take the process down before it is set aside."""
+CALM = 10.0
+"""Seconds that the process must have lived before an update gets its last chance.
+
+What ends the process again and again from outside is then not put down to whatever ran just now.
+"""
 HEADS = 3
 """How many updates of a lane may have begun and not been committed at a crash."""
 
@@ -31,8 +38,18 @@ class Quarantine:
     once is inserted with one, so that in a quiet bot the very first death counts.
     """
 
-    def __init__(self, *, patience: float = 0.1) -> None:
+    def __init__(
+        self,
+        *,
+        patience: float = 0.1,
+        clock: Callable[[], float] = time.monotonic,
+        wait: Callable[[float], object] = time.sleep,
+    ) -> None:
+        """`wait` waits so many seconds; true when the process stops."""
         self._patience = patience
+        self._clock = clock
+        self._wait = wait
+        self._calm_at = clock() + CALM
         self._doubts: dict[LaneKey, int] = {}
         self._turn = threading.Lock()
 
@@ -57,7 +74,11 @@ class Quarantine:
         """Let no other suspect begin in the block, or in its first moments when it lasts.
 
         A process that dies of an update dies at once; a slow one shall not hold up the others.
+        Raises Stopping when the process stops before the last chance has come.
         """
+        last = item.attempts == KILLS - 1
+        if last and self._wait(max(0.0, self._calm_at - self._clock())):
+            raise Stopping("the process is stopping")
         self._turn.acquire()
         once = threading.Lock()
 
@@ -66,7 +87,7 @@ class Quarantine:
                 self._turn.release()
 
         # The last chance decides: there even a slow one is waited for.
-        seconds = self._patience * (100 if item.attempts == KILLS - 1 else 1)
+        seconds = self._patience * (100 if last else 1)
         timer = threading.Timer(seconds, give_way)
         timer.daemon = True
         timer.start()

@@ -77,7 +77,7 @@ class Turns:
         self._stop = stop
         self._lost = lost
         self._clock = clock
-        self.quarantine = Quarantine()
+        self.quarantine = Quarantine(wait=stop.wait)
 
     def run(self, item: Item) -> bool:
         """Handle one update that was admitted, and put it into the ledger.

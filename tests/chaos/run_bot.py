@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -9,6 +10,7 @@ from typing import Any
 
 import bot.core
 import bot.inbox
+import bot.quarantine
 import bot.run
 import database
 import settings
@@ -66,6 +68,7 @@ CONTROLS: dict[str, Callable[[], None]] = {
 
 if __name__ == "__main__":
     crash.install()
+    bot.quarantine.CALM = float(os.environ.get("CHAOS_CALM", bot.quarantine.CALM))
     if sys.argv[1:] == ["migrate"]:
         sys.exit(main(["migrate"]))
     for control in sys.argv[1:]:

@@ -48,7 +48,7 @@ def test_an_update_that_kills_is_set_aside_after_three_deaths(
     for number in range(60):
         town.telegram.write(5001 + number % 20, number // 20)
     deaths = 0
-    while town.dies(town.start(), town_database):
+    while town.dies(town.start(CHAOS_CALM="0.5"), town_database):
         deaths += 1
     town.drain(town_database)
     assert deaths == KILLS
