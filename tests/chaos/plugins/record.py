@@ -20,15 +20,18 @@ SECONDS = float(os.environ.get("CHAOS_SECONDS", "0.01"))
 
 
 @plugin.on("message")
-def record(ctx: Context) -> None:
-    """Note process, chat and number once begun and once ended, then answer."""
+def record(ctx: Context) -> str | None:
+    """Note process, chat and number once begun and once ended; answer in both ways there are."""
     if ctx.text == "die":
         ctypes.string_at(0)
     note("begin", ctx)
     crash.at("in-handler")
     time.sleep(random.uniform(0.0, SECONDS))
     note("end", ctx)
+    if ctx.text.endswith(tuple("02468")):
+        return f"got {ctx.text}"
     ctx.reply(f"got {ctx.text}")
+    return None
 
 
 def note(what: str, ctx: Context) -> None:
