@@ -40,6 +40,7 @@ def test_ten_kills_lose_double_and_reorder_nothing(
     assert account.reruns <= 10 * THREADS and account.double_sends <= 10 * THREADS
 
 
+@ON_SQLITE
 def test_an_update_that_kills_is_set_aside_after_three_deaths(
     town: Town, town_database: Database
 ) -> None:
