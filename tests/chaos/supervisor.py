@@ -44,7 +44,7 @@ class Supervisor:
 
     def run(self, plan: Plan, *, rate: int = 200) -> Account:
         """Write so many messages a second, kill as planned, drain; give the balance."""
-        writer = threading.Thread(target=self._write, args=(plan, rate))
+        writer = threading.Thread(target=self.write, args=(plan, rate))
         writer.start()
         bot = self.start()
         for handled, seconds in plan.kills:
@@ -62,7 +62,8 @@ class Supervisor:
         """Start the bot, whole or as a control."""
         return self.town.start(*self._options)
 
-    def _write(self, plan: Plan, rate: int) -> None:
+    def write(self, plan: Plan, rate: int) -> None:
+        """Write what the plan says, so many messages a second."""
         since = time.monotonic()
         for place, (chat, number) in enumerate(plan.order):
             self.town.telegram.write(chat, number)
