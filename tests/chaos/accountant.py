@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
@@ -30,6 +30,8 @@ class Account:
     """Begun out of the order of its chat, or after it was committed."""
     reruns: int
     """Handlers that began once more."""
+    reruns_of_a_life: int
+    """The most that were repeated after the end of any one process."""
     double_sends: int
     """Answers that came once more."""
 
@@ -51,6 +53,8 @@ class Journal:
     begun: Counter[One]
     ended: set[One]
     inversions: int = 0
+    repeated: Counter[str] = field(default_factory=Counter)
+    """By process, how many of its handlers began once more."""
 
     @classmethod
     def read(cls, path: Path) -> Journal:
@@ -58,11 +62,14 @@ class Journal:
         journal = cls(Counter(), set())
         last: dict[tuple[str, int], int] = {}
         kept: dict[int, int] = {}
+        life_of: dict[One, str] = {}
         for line in path.read_text().splitlines() if path.exists() else []:
             what, life, chat, number = line.split()
             one = (int(chat), int(number))
             if what == "begin":
                 journal.begun[one] += 1
+                journal.repeated[life_of.get(one, "")] += one in life_of
+                life_of[one] = life
                 behind = max(last.get((life, one[0]), -1), kept.get(one[0], 0) - 1)
                 journal.inversions += one[1] <= behind
                 last[life, one[0]] = one[1]
@@ -109,5 +116,6 @@ def balance(
         recovered=len(repeated & finished),
         inversions=read.inversions,
         reruns=read.begun.total() - len(read.begun),
+        reruns_of_a_life=max(read.repeated.values(), default=0),
         double_sends=answers.total() - len(answers),
     )

@@ -10,6 +10,7 @@ from typing import Any
 
 import bot.core
 import bot.inbox
+import bot.ledger
 import bot.quarantine
 import bot.run
 import database
@@ -48,6 +49,14 @@ class Unordered(bot.inbox.Inbox):
         return items
 
 
+class Hasty(bot.ledger.Ledger):
+    """Lets any number begin, and commits once a second."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **{**options, "slots": 10**6, "period": 1.0})
+        self.batch = 10**6
+
+
 def swap(name: str, part: type) -> None:
     """Build the core with another part of that name."""
     vars(bot.core)[name] = part
@@ -62,6 +71,7 @@ CONTROLS: dict[str, Callable[[], None]] = {
     "confirm-first": partial(swap, "Inbox", Forgetful),
     "no-recognition": partial(swap, "Inbox", Amnesiac),
     "no-lanes": partial(swap, "Inbox", Unordered),
+    "no-places": partial(swap, "Ledger", Hasty),
     "no-sync": sync_nothing,
 }
 """Each switches one guarantee off."""
