@@ -53,13 +53,23 @@ class Lanes:
         """The lanes that have something to run, and do not run; who waits longest is first."""
         self._held: dict[LaneKey, set[int]] = {}
         """Ids in memory by lane: waiting, running, or finished and not yet committed."""
+        self._met: dict[int, set[int]] = {}
+        """By bot, the ids that were read since `expect`: what is put after that would run twice."""
         self._size = 0
         self._lock = threading.Lock()
 
-    def put(self, items: Sequence[Item]) -> None:
-        """Queue updates that are in the inbox already."""
+    def expect(self, bot_id: int) -> None:
+        """Say that a batch of a bot is about to be committed, and then put."""
         with self._lock:
+            self._met[bot_id] = set()
+
+    def put(self, items: Sequence[Item]) -> None:
+        """Queue updates that are in the inbox already; those that a lane has read are left out."""
+        with self._lock:
+            met = self._met.pop(items[0].bot_id, ()) if items else ()
             for item in items:
+                if item.update_id in met:
+                    continue
                 lane = self._lanes.get(item.key) or self._lanes.setdefault(item.key, Lane(item.key))
                 if lane.spilled or len(lane.items) >= self._lane_limit:
                     lane.spilled = True
@@ -147,5 +157,7 @@ class Lanes:
         items = self._load(lane.key, held, self._lane_limit)
         with self._lock:
             self._hold(lane, items)
+            if lane.key[0] in self._met:
+                self._met[lane.key[0]].update(item.update_id for item in items)
             lane.spilled = lane.missed != missed or len(items) >= self._lane_limit
         return lane.items.popleft() if items else None

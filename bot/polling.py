@@ -23,6 +23,9 @@ BACK_OFF = 4.0
 class Lanes(Protocol):
     """Where accepted updates go."""
 
+    def expect(self, bot_id: int) -> None:
+        """Say that a batch of a bot is about to be committed, and then put."""
+
     def put(self, items: list[Item]) -> None:
         """Queue updates that are in the inbox."""
 
@@ -89,6 +92,7 @@ class Poller:
         self._failures = 0
         if not updates:
             return 0
+        self.lanes.expect(self.client.bot_id)
         free = max(0, self.threads - self.lanes.busy())
         items = self._perform(
             lambda: self.inbox.accept(

@@ -46,6 +46,9 @@ class Lanes:
         self.woken: set[LaneKey] = set()
         self.others = 0
 
+    def expect(self, bot_id: int) -> None:
+        pass
+
     def put(self, items: list[Item]) -> None:
         self.items += items
 
