@@ -11,6 +11,7 @@ from typing import Any
 import bot.core
 import bot.inbox
 import bot.ledger
+import bot.process
 import bot.quarantine
 import bot.run
 import database
@@ -67,12 +68,18 @@ def sync_nothing() -> None:
     database._PRAGMAS["synchronous"] = "off"
 
 
+def wait_for_nobody() -> None:
+    """End without waiting for the handlers that run."""
+    bot.process.GRACE = 0.0
+
+
 CONTROLS: dict[str, Callable[[], None]] = {
     "confirm-first": partial(swap, "Inbox", Forgetful),
     "no-recognition": partial(swap, "Inbox", Amnesiac),
     "no-lanes": partial(swap, "Inbox", Unordered),
     "no-places": partial(swap, "Ledger", Hasty),
     "no-sync": sync_nothing,
+    "no-grace": wait_for_nobody,
 }
 """Each switches one guarantee off."""
 

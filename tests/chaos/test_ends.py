@@ -12,6 +12,7 @@ from subprocess import Popen
 import pytest
 
 from database import Database
+from tests.chaos.accountant import Account
 from tests.chaos.town import Town, kill, waiting
 
 SEED = 20260502
@@ -42,11 +43,13 @@ def terminate(bot: Popen[bytes]) -> tuple[int, float]:
     return bot.wait(60), time.monotonic() - since
 
 
-def end_again_and_again(town: Town, database: Database, *, ends: int, backlog: int) -> None:
-    """End the bot as often, each time with so much in the inbox; then drain and account."""
+def end_again_and_again(
+    town: Town, database: Database, *, ends: int, backlog: int, control: str = ""
+) -> Account:
+    """End the bot as often, each time with so much in the inbox; drain and give the balance."""
     numbers, dice = itertools.count(), random.Random(SEED)
     for _ in range(ends):
-        bot = town.start(**SLOW)
+        bot = town.start(*([control] if control else []), **SLOW)
         fill(town, database, numbers, backlog)
         town.wait_for_work()
         time.sleep(dice.uniform(0.0, 1.0))
@@ -60,7 +63,7 @@ def end_again_and_again(town: Town, database: Database, *, ends: int, backlog: i
     kill(bot)
     account = town.account()
     assert account.clean, (SEED, account, town.complaints())
-    assert (account.reruns, account.double_sends) == (0, 0)
+    return account
 
 
 @ON_SQLITE
@@ -68,7 +71,8 @@ def test_an_end_with_a_backlog_leaves_nothing_half_done(
     town: Town, town_database: Database
 ) -> None:
     """A SIGTERM with 250 updates in the inbox: status 0, and no handler runs twice."""
-    end_again_and_again(town, town_database, ends=1, backlog=250)
+    account = end_again_and_again(town, town_database, ends=1, backlog=250)
+    assert (account.reruns, account.double_sends) == (0, 0)
 
 
 @ON_SQLITE
@@ -89,7 +93,16 @@ def test_ten_ends_with_a_backlog_leave_nothing_half_done(
     town: Town, town_database: Database
 ) -> None:
     """Ten SIGTERMs with 5,000 updates in the inbox: each within 20 s, nothing runs twice."""
-    end_again_and_again(town, town_database, ends=10, backlog=5000)
+    account = end_again_and_again(town, town_database, ends=10, backlog=5000)
+    assert (account.reruns, account.double_sends) == (0, 0)
+
+
+@pytest.mark.long
+@ON_SQLITE
+def test_control_without_grace_handlers_run_twice(town: Town, town_database: Database) -> None:
+    """The harness sees what is half done: a bot that does not wait for its handlers."""
+    account = end_again_and_again(town, town_database, ends=1, backlog=250, control="no-grace")
+    assert account.reruns > 0
 
 
 @pytest.mark.long

@@ -36,7 +36,7 @@ def test_ten_kills_lose_double_and_reorder_nothing(
     plan = Plan.draw(seed, updates=4000, chats=200, kills=10)
     account = Supervisor(town, town_database).run(plan)
     print(f"seed {seed}: {account}")  # noqa: T201  the figures of the long form
-    assert account.clean, (plan, account, town.complaints())
+    assert account.clean, (plan.seed, plan.kills, account, town.complaints())
     assert account.reruns_of_a_life <= THREADS and account.double_sends <= 10 * THREADS
 
 
