@@ -40,7 +40,7 @@ class Supervisor:
         self.town = town
         self.database = database
         self._options = [control] if control else []
-        self._quiet = 1.0 if control else 0.0
+        self._quiet = 1.0 if control == "confirm-first" else 0.0
 
     def run(self, plan: Plan, *, rate: int = 200) -> Account:
         """Write so many messages a second, kill as planned, drain; give the balance."""
