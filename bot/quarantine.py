@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from enum import Enum
+from random import random as chance
 
-from bot.client import Stopping
 from bot.inbox import Item, LaneKey
 
 KILLS = 3
@@ -43,12 +43,11 @@ class Quarantine:
         *,
         patience: float = 0.1,
         clock: Callable[[], float] = time.monotonic,
-        wait: Callable[[float], object] = time.sleep,
+        random: Callable[[], float] = chance,
     ) -> None:
-        """`wait` waits so many seconds; true when the process stops."""
         self._patience = patience
         self._clock = clock
-        self._wait = wait
+        self._random = random
         self._calm_at = clock() + CALM
         self._doubts: dict[LaneKey, int] = {}
         self._turn = threading.Lock()
@@ -56,6 +55,16 @@ class Quarantine:
     def doubt(self, lanes: Iterable[LaneKey]) -> None:
         """Watch the first updates of lanes that the last holder of the lease left behind."""
         self._doubts.update(dict.fromkeys(lanes, HEADS))
+
+    def postpones(self, item: Item) -> float:
+        """Seconds until an update may get its last chance; spread, so that not all get it at once.
+
+        0 for any other update, and once the process has lived for a while.
+        """
+        left = self._calm_at - self._clock()
+        if left <= 0 or item.attempts != KILLS - 1 or not self._doubts.get(item.key):
+            return 0.0
+        return left + CALM * self._random()
 
     def judge(self, item: Item) -> Judgement:
         """Say how an update is to be run; called once for each."""
@@ -74,11 +83,7 @@ class Quarantine:
         """Let no other suspect begin in the block, or in its first moments when it lasts.
 
         A process that dies of an update dies at once; a slow one shall not hold up the others.
-        Raises Stopping when the process stops before the last chance has come.
         """
-        last = item.attempts == KILLS - 1
-        if last and self._wait(max(0.0, self._calm_at - self._clock())):
-            raise Stopping("the process is stopping")
         self._turn.acquire()
         once = threading.Lock()
 
@@ -87,7 +92,7 @@ class Quarantine:
                 self._turn.release()
 
         # The last chance decides: there even a slow one is waited for.
-        seconds = self._patience * (100 if last else 1)
+        seconds = self._patience * (100 if item.attempts == KILLS - 1 else 1)
         timer = threading.Timer(seconds, give_way)
         timer.daemon = True
         timer.start()
