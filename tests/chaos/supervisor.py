@@ -36,10 +36,13 @@ class Plan:
 class Supervisor:
     """Carries a plan out on a town."""
 
-    def __init__(self, town: Town, database: Database, *, control: str = "") -> None:
+    def __init__(
+        self, town: Town, database: Database, *, control: str = "", **environ: str
+    ) -> None:
         self.town = town
         self.database = database
         self._options = [control] if control else []
+        self._environ = environ
         self._quiet = 1.0 if control == "confirm-first" else 0.0
 
     def run(self, plan: Plan, *, rate: int = 200) -> Account:
@@ -60,7 +63,7 @@ class Supervisor:
 
     def start(self) -> subprocess.Popen[bytes]:
         """Start the bot, whole or as a control."""
-        return self.town.start(*self._options)
+        return self.town.start(*self._options, **self._environ)
 
     def write(self, plan: Plan, rate: int) -> None:
         """Write what the plan says, so many messages a second."""

@@ -69,7 +69,8 @@ def test_control_confirming_first_loses_updates(town: Town, town_database: Datab
 def test_control_without_lanes_reorders(town: Town, town_database: Database) -> None:
     """The harness sees inversions: a bot without lanes does not keep the order of a chat."""
     plan = Plan.draw(SEED, updates=200, chats=5, kills=0)
-    account = Supervisor(town, town_database, control="no-lanes").run(plan, rate=1000)
+    slow = {"CHAOS_SECONDS": "0.1"}
+    account = Supervisor(town, town_database, control="no-lanes", **slow).run(plan, rate=1000)
     assert account.inversions > 0
 
 
