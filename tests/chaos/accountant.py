@@ -27,7 +27,7 @@ class Account:
     recovered: int
     """Handled to the end although a start was cut off, or Telegram delivered it again."""
     inversions: int
-    """Begun out of the order of its chat, or after it was committed."""
+    """Begun out of the order of its chat, beside another of it, or after it was committed."""
     reruns: int
     """Handlers that began once more."""
     reruns_of_a_life: int
@@ -46,8 +46,8 @@ class Account:
 class Journal:
     """What the recording plugin wrote, and after each death what was committed by then.
 
-    Within the life of a process the numbers of a chat rise. After a crash a chat goes back, at
-    most to the first number that was not committed.
+    Within the life of a process the numbers of a chat rise, and none begins before the last one
+    ended. After a crash a chat goes back, at most to the first number that was not committed.
     """
 
     begun: Counter[One]
@@ -63,6 +63,7 @@ class Journal:
         last: dict[tuple[str, int], int] = {}
         kept: dict[int, int] = {}
         life_of: dict[One, str] = {}
+        running: set[tuple[str, int]] = set()
         for line in path.read_text().splitlines() if path.exists() else []:
             what, life, chat, number = line.split()
             one = (int(chat), int(number))
@@ -71,10 +72,12 @@ class Journal:
                 journal.repeated[life_of.get(one, "")] += one in life_of
                 life_of[one] = life
                 behind = max(last.get((life, one[0]), -1), kept.get(one[0], 0) - 1)
-                journal.inversions += one[1] <= behind
+                journal.inversions += one[1] <= behind or (life, one[0]) in running
                 last[life, one[0]] = one[1]
+                running.add((life, one[0]))
             elif what == "end":
                 journal.ended.add(one)
+                running.discard((life, one[0]))
             else:
                 kept[one[0]] = one[1]
         return journal
