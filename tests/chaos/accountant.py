@@ -32,6 +32,8 @@ class Account:
     """Handlers that began once more."""
     reruns_of_a_life: int
     """The most that were repeated after the end of any one process."""
+    repeats: int
+    """Handlers that the same process began once more, as it does after an outage."""
     double_sends: int
     """Answers that came once more."""
 
@@ -46,15 +48,16 @@ class Account:
 class Journal:
     """What the recording plugin wrote, and after each death what was committed by then.
 
-    Within the life of a process the numbers of a chat rise, and none begins before the last one
-    ended. After a crash a chat goes back, at most to the first number that was not committed.
+    Within the life of a process the numbers of a chat do not fall, and none begins before the last
+    one ended. After a crash a chat goes back, at most to the first that was not committed.
     """
 
     begun: Counter[One]
     ended: set[One]
     inversions: int = 0
     repeated: Counter[str] = field(default_factory=Counter)
-    """By process, how many of its handlers began once more."""
+    """By process, how many of its handlers began once more in another one."""
+    repeats: int = 0
 
     @classmethod
     def read(cls, path: Path) -> Journal:
@@ -69,10 +72,12 @@ class Journal:
             one = (int(chat), int(number))
             if what == "begin":
                 journal.begun[one] += 1
-                journal.repeated[life_of.get(one, "")] += one in life_of
+                before = life_of.get(one, life)
+                journal.repeated[before] += before != life
+                journal.repeats += life_of.get(one) == life
                 life_of[one] = life
-                behind = max(last.get((life, one[0]), -1), kept.get(one[0], 0) - 1)
-                journal.inversions += one[1] <= behind or (life, one[0]) in running
+                first = max(last.get((life, one[0]), 0), kept.get(one[0], 0))
+                journal.inversions += one[1] < first or (life, one[0]) in running
                 last[life, one[0]] = one[1]
                 running.add((life, one[0]))
             elif what == "end":
@@ -120,5 +125,6 @@ def balance(
         inversions=read.inversions,
         reruns=read.begun.total() - len(read.begun),
         reruns_of_a_life=max(read.repeated.values(), default=0),
+        repeats=read.repeats,
         double_sends=answers.total() - len(answers),
     )

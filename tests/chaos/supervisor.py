@@ -51,13 +51,13 @@ class Supervisor:
         writer.start()
         bot = self.start()
         for handled, seconds in plan.kills:
-            self.town.wait_for_handled(handled, seconds=60)
+            self.town.wait_for_handled(handled, seconds=120)
             time.sleep(seconds)
             kill(bot)
             self.town.note_kept(self.database)
             bot = self.start()
         writer.join()
-        self.town.drain(self.database, quiet=self._quiet)
+        self.town.drain(self.database, seconds=120, quiet=self._quiet)
         kill(bot)
         return self.town.account()
 

@@ -33,6 +33,7 @@ def walk(town: Town, database: Database, places: Sequence[str], updates: int) ->
         town.drain(database)
         account = town.account()
         assert account.clean, (last, account, town.complaints())
+        assert account.repeats <= town.waits(), (last, account)
         assert account.reruns_of_a_life <= THREADS, (last, account)
         assert account.double_sends - before.double_sends <= THREADS, (last, account)
         before = account

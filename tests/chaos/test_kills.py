@@ -24,6 +24,7 @@ def test_three_kills_lose_double_and_reorder_nothing(town: Town, town_database: 
     plan = Plan.draw(SEED, updates=1000, chats=50, kills=3)
     account = Supervisor(town, town_database).run(plan, rate=400)
     assert account.clean, (plan.seed, account, town.complaints())
+    assert account.repeats <= town.waits()
     assert account.reruns_of_a_life <= THREADS and account.double_sends <= 3 * THREADS
 
 
@@ -37,6 +38,7 @@ def test_ten_kills_lose_double_and_reorder_nothing(
     account = Supervisor(town, town_database).run(plan)
     print(f"seed {seed}: {account}")  # noqa: T201  the figures of the long form
     assert account.clean, (plan.seed, plan.kills, account, town.complaints())
+    assert account.repeats <= town.waits()
     assert account.reruns_of_a_life <= THREADS and account.double_sends <= 10 * THREADS
 
 

@@ -192,6 +192,10 @@ class Town:
             time.sleep(0.02)
         return True
 
+    def waits(self) -> int:
+        """How often the bot ran an update once more, as its log says: after an outage."""
+        return self.log.read_text().count(" waits: ")
+
     def complaints(self) -> str:
         """What the bot logged beside its ordinary lines."""
         lines = self.log.read_text().splitlines()
