@@ -1,14 +1,14 @@
 # make run    from a fresh clone to a running bot       make test     every test
 # make check  style and types                           make browser  the chat page in a Chromium
 # make clean  remove what was made (data/ is kept)      make lock     pin newer requirements
-# make bench  measure the speed beside others
+# make bench  measure the speed beside others           make chaos    every fault in full
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check browser bench clean lock
+.PHONY: help run test check browser bench chaos clean lock
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -29,6 +29,9 @@ browser: $(VENV)/dev.stamp
 
 bench: $(VENV)/dev.stamp
 	$(BIN)/python -m bench.run
+
+chaos: $(VENV)/dev.stamp
+	$(BIN)/python -m pytest -m long -v -s tests/chaos
 
 clean:
 	rm -rf $(VENV) .coverage htmlcov .hypothesis .mypy_cache .pytest_cache .ruff_cache

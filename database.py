@@ -210,6 +210,19 @@ class WriterBusy(peewee.OperationalError):
     """The turn to write did not come in time."""
 
 
+class Durable(psycopg2.extensions.connection):
+    """A connection whose commits wait for the disk, also where the server would not."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.autocommit = True
+        with self.cursor() as cursor:
+            cursor.execute(
+                "SELECT set_config('synchronous_commit', 'on', false)"
+                " WHERE current_setting('synchronous_commit') = 'off'"
+            )
+
+
 class Postgres(PooledPostgresqlDatabase):  # type: ignore[misc]
     """PostgreSQL: `pool` connections are kept, `overflow` more are opened at need."""
 
@@ -217,8 +230,9 @@ class Postgres(PooledPostgresqlDatabase):  # type: ignore[misc]
 
     def __init__(self, url: str, *, pool: int, overflow: int) -> None:
         self._kept = pool
-        options = {"connect_timeout": 5, "application_name": "steadygram"}
+        options: dict[str, Any] = {"connect_timeout": 5, "application_name": "steadygram"}
         options = {name: value for name, value in options.items() if f"{name}=" not in url}
+        options["connection_factory"] = Durable
         super().__init__(url, pool + overflow, stale_timeout=300, timeout=WAIT, **options)
 
     def cursor(self, named_cursor: str | None = None) -> Any:

@@ -104,6 +104,10 @@ class Lanes:
         """Whether nothing of a lane is waiting or running."""
         return key not in self._lanes
 
+    def busy(self) -> int:
+        """How many lanes have something waiting or running."""
+        return len(self._lanes)
+
     def full(self) -> bool:
         """Whether enough is in memory for the poller to wait."""
         return self._size >= self._limit

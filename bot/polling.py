@@ -36,6 +36,9 @@ class Lanes(Protocol):
     def idle(self, key: LaneKey) -> bool:
         """Whether nothing of a lane is waiting or running."""
 
+    def busy(self) -> int:
+        """How many lanes have something waiting or running."""
+
     def full(self) -> bool:
         """Whether enough is in memory."""
 
@@ -92,9 +95,10 @@ class Poller:
             self._received([], 0)
             return 0
         self.lanes.expect(self.client.bot_id)
+        free = max(0, self.threads - self.lanes.busy())
         items = self._perform(
             lambda: self.inbox.accept(
-                self.client.bot_id, updates, idle=self.lanes.idle, threads=self.threads
+                self.client.bot_id, updates, idle=self.lanes.idle, threads=free
             )
         )
         self._received(updates, len(updates) - len(items))

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from enum import Enum
+from random import random as chance
 
 from bot.inbox import Item, LaneKey
 
 KILLS = 3
 """How often an update may take the process down before it is set aside."""
+CALM = 10.0
+"""Seconds that the process must have lived before an update gets its last chance.
+
+What ends the process again and again from outside is then not put down to whatever ran just now.
+"""
 HEADS = 3
 """How many updates of a lane may have begun and not been committed at a crash."""
 
@@ -31,14 +38,33 @@ class Quarantine:
     once is inserted with one, so that in a quiet bot the very first death counts.
     """
 
-    def __init__(self, *, patience: float = 0.1) -> None:
+    def __init__(
+        self,
+        *,
+        patience: float = 0.1,
+        clock: Callable[[], float] = time.monotonic,
+        random: Callable[[], float] = chance,
+    ) -> None:
         self._patience = patience
+        self._clock = clock
+        self._random = random
+        self._calm_at = clock() + CALM
         self._doubts: dict[LaneKey, int] = {}
         self._turn = threading.Lock()
 
     def doubt(self, lanes: Iterable[LaneKey]) -> None:
         """Watch the first updates of lanes that the last holder of the lease left behind."""
         self._doubts.update(dict.fromkeys(lanes, HEADS))
+
+    def postpones(self, item: Item) -> float:
+        """Seconds until an update may get its last chance; spread, so that not all get it at once.
+
+        0 for any other update, and once the process has lived for a while.
+        """
+        left = self._calm_at - self._clock()
+        if left <= 0 or item.attempts != KILLS - 1 or not self._doubts.get(item.key):
+            return 0.0
+        return left + CALM * self._random()
 
     def judge(self, item: Item) -> Judgement:
         """Say how an update is to be run; called once for each."""

@@ -86,11 +86,22 @@ class Turns:
         While the lease or the database is away, the update waits here: it is not the plugin's
         fault, and nothing is lost.
         """
+        if seconds := self.quarantine.postpones(item):
+            self.ledger.dismiss()
+            later = threading.Timer(seconds, self.send_on, [partial(self._resume, item)])
+            later.daemon = True
+            later.start()
+            return False
         if not self.desks[item.bot_id].lease.valid():
             self.ledger.dismiss()
             if not self._admit(item):
                 return False
         return self._see_through(item, lambda: self._handle(item))
+
+    def _resume(self, item: Item) -> None:
+        """Run an update that was postponed, and let its lane go on."""
+        if self._admit(item) and self._see_through(item, partial(self._handle, item)):
+            self.advance(item.key)
 
     def _see_through(self, item: Item, attempt: Callable[[], Entry | Fate]) -> bool:
         """Make the attempt, then handle the update anew, until that comes to an end."""

@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
+import subprocess
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -60,15 +62,30 @@ def answers(connect: Callable[[], object]) -> bool:
     return True
 
 
+def can_trace() -> bool:
+    """Whether strace is there and the kernel lets it look; no machine is required to have it."""
+    command = [
+        shutil.which("strace") or "false",
+        "-D",
+        "-f",
+        "--seccomp-bpf",
+        "-o",
+        os.devnull,
+        "true",
+    ]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
 HAS_POSTGRES = answers(lambda: connect_postgres(POSTGRES).close())
 HAS_REDIS = answers(lambda: connect_redis().ping())
+HAS_STRACE = can_trace()
 ENGINES = ["sqlite", "postgres"] if HAS_POSTGRES else ["sqlite"]
 CACHES = ["memory", "redis"] if HAS_REDIS else ["memory"]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out the tests of one service alone when it is not there and not required."""
-    there = {"postgres_url": HAS_POSTGRES, "redis_url": HAS_REDIS}
+    """Leave out the tests of one service, or tool, when it is not there and not required."""
+    there = {"postgres_url": HAS_POSTGRES, "redis_url": HAS_REDIS, "strace": HAS_STRACE}
     absent = {name for name, answered in there.items() if not answered}
     needed = [(item, absent.intersection(getattr(item, "fixturenames", ()))) for item in items]
     dropped = [item for item, missing in needed if missing]
@@ -188,6 +205,12 @@ def database(database_url: str, pytestconfig: pytest.Config) -> Iterator[Databas
     opened.close_all()
     if isinstance(opened, Postgres):
         search_tables(pytestconfig, database_url)
+
+
+@pytest.fixture
+def strace() -> list[str]:
+    """The command that runs another one and writes its system calls down."""
+    return ["strace"]
 
 
 @pytest.fixture(scope="session")

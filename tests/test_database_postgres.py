@@ -106,3 +106,14 @@ def test_options_of_the_url_win(postgres_url: str) -> None:
     assert database.execute_sql("SHOW application_name").fetchone() == ("mine",)
     database.close()
     database.close_all()
+
+
+@pytest.mark.parametrize(("given", "used"), [("off", "on"), ("local", "local")])
+def test_a_commit_waits_for_the_disk(postgres_url: str, given: str, used: str) -> None:
+    """Where the server's default is not to wait, a session of ours does; what waits is left."""
+    database = Postgres(
+        f"{postgres_url}?options=-csynchronous_commit%3D{given}", pool=1, overflow=0
+    )
+    setting = database.execute_sql("SHOW synchronous_commit").fetchone()[0]
+    database.close_all()
+    assert setting == used

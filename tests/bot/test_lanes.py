@@ -7,6 +7,8 @@ import threading
 import time
 from typing import Any
 
+import pytest
+
 from bot.inbox import Item
 from bot.lanes import Lanes
 
@@ -70,6 +72,27 @@ def test_a_lane_keeps_its_order_and_lanes_take_turns() -> None:
     lanes.put(table.add(item(1), item(2), item(3), item(4, lane=2)))
     run_all(lanes)
     assert ran == [1, 4, 2, 3]
+
+
+@pytest.mark.parametrize("ran_before", [True, False])
+def test_what_a_lane_read_before_it_was_put_runs_once(ran_before: bool) -> None:
+    """A lane that catches up may find an update in the inbox before the poller hands it over."""
+    table, ran = Table(), list[int]()
+    lanes = make(table, ran)
+    table.add(item(1))
+    lanes.wake([(7, 1)])
+    lanes.expect(7)
+    fresh = table.add(item(2), item(3, lane=2))
+    lanes.step()
+    if ran_before:
+        run_all(lanes)
+    lanes.put(fresh)
+    run_all(lanes)
+    assert ran == [1, 2, 3] and not lanes.full() and lanes._size == 0
+    lanes.expect(7)
+    lanes.put(table.add(item(4)))
+    run_all(lanes)
+    assert ran == [1, 2, 3, 4]
 
 
 def test_a_flood_of_one_chat_stays_in_the_inbox() -> None:

@@ -45,6 +45,7 @@ class Lanes:
     def __init__(self) -> None:
         self.items: list[Item] = []
         self.woken: set[LaneKey] = set()
+        self.others = 0
 
     def expect(self, bot_id: int) -> None:
         pass
@@ -57,6 +58,9 @@ class Lanes:
 
     def idle(self, key: LaneKey) -> bool:
         return True
+
+    def busy(self) -> int:
+        return self.others
 
     def full(self) -> bool:
         return False
@@ -86,6 +90,16 @@ def test_telegram_is_told_only_after_the_commit(database: Database) -> None:
     assert client.offsets == [None, 7, 8]
     assert client.seen_in_table == [0, 2, 3]
     assert [item.update_id for item in lanes.items] == [5, 6, 7]
+
+
+def test_only_what_begins_at_once_is_noted_as_begun(database: Database) -> None:
+    """Where other chats keep the threads busy, a death says nothing against what waits."""
+    client = Client([message(5)], [message(6)])
+    poller, lanes = make_poller(client, threads=4)
+    poller.step(0)
+    lanes.others = 4
+    poller.step(0)
+    assert [item.attempts for item in lanes.items] == [1, 0]
 
 
 def test_a_failed_commit_does_not_move_the_offset(database: Database) -> None:

@@ -1,4 +1,4 @@
-"""What the tests of several processes share."""
+"""What the tests of whole processes share: a town, and a city of several processes."""
 
 from __future__ import annotations
 
@@ -9,14 +9,36 @@ import pytest
 
 from database import Database, bind, open_database
 from tests.chaos.city import City
+from tests.chaos.town import Town
 
 
 @pytest.fixture
-def city_database(empty_database_url: str) -> Iterator[Database]:
-    """An open database whose tables the city makes by migrating."""
+def town_database(empty_database_url: str) -> Iterator[Database]:
+    """An open database whose tables the town makes by migrating."""
     database = bind(open_database(empty_database_url))
     yield database
     database.close_all()
+
+
+@pytest.fixture
+def bare_town(town_database: Database, empty_database_url: str, tmp_path: Path) -> Iterator[Town]:
+    """A town without tables."""
+    town = Town(tmp_path, empty_database_url)
+    yield town
+    town.close()
+
+
+@pytest.fixture
+def town(bare_town: Town) -> Town:
+    """A town with its tables."""
+    bare_town.migrate()
+    return bare_town
+
+
+@pytest.fixture
+def city_database(town_database: Database) -> Database:
+    """An open database whose tables the city makes by migrating."""
+    return town_database
 
 
 @pytest.fixture

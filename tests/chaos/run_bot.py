@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import bot.client
 import bot.core
 import bot.inbox
+import bot.ledger
 import bot.limits
+import bot.process
+import bot.quarantine
 import bot.run
+import database
 import settings
+from bot.__main__ import main
 from bot.inbox import Item
+from models import Inbox as Row
+from tests.chaos import crash
 from tests.tracebacks import keep, watch
 
 
@@ -23,6 +33,15 @@ class Forgetful(bot.inbox.Inbox):
         items = bot.inbox._items(bot_id, updates)
         self._meet(items, self.clock())
         return items
+
+
+class Amnesiac(bot.inbox.Inbox):
+    """Recognises nothing: what comes again is new again."""
+
+    def accept(self, bot_id: int, updates: Any, **options: Any) -> list[Item]:
+        ids = [update["update_id"] for update in updates]
+        Row.delete().where(Row.update_id.in_(ids)).execute()
+        return super().accept(bot_id, updates, **options)
 
 
 class Unordered(bot.inbox.Inbox):
@@ -73,20 +92,50 @@ class Eager(bot.client.Client):
         return super().call(method, *args, **options)
 
 
-CONTROLS: dict[str, Any] = {
-    "confirm-first": Forgetful,
-    "confirm-anyway": Careless,
-    "no-lanes": Unordered,
-    "no-pause": Deaf,
-    "no-count": Uncounted,
-    "no-patience": Hasty,
-    "no-restraint": Eager,
-}
+class Roomy(bot.ledger.Ledger):
+    """Lets any number begin, and commits once a second."""
 
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **{**options, "slots": 10**6, "period": 1.0})
+        self.batch = 10**6
+
+
+def swap(name: str, part: type) -> None:
+    """Build the core with another part of that name."""
+    vars(bot.core)[name] = part
+
+
+def sync_nothing() -> None:
+    """Let SQLite commit without waiting for the disk."""
+    database._PRAGMAS["synchronous"] = "off"
+
+
+def wait_for_nobody() -> None:
+    """End without waiting for the handlers that run."""
+    bot.process.GRACE = 0.0
+
+
+CONTROLS: dict[str, Callable[[], None]] = {
+    "confirm-first": partial(swap, "Inbox", Forgetful),
+    "confirm-anyway": partial(swap, "Inbox", Careless),
+    "no-recognition": partial(swap, "Inbox", Amnesiac),
+    "no-lanes": partial(swap, "Inbox", Unordered),
+    "no-places": partial(swap, "Ledger", Roomy),
+    "no-pause": partial(swap, "Limits", Deaf),
+    "no-count": partial(swap, "Client", Uncounted),
+    "no-patience": partial(swap, "Client", Hasty),
+    "no-restraint": partial(swap, "Client", Eager),
+    "no-sync": sync_nothing,
+    "no-grace": wait_for_nobody,
+}
+"""Each switches one guarantee off."""
 
 if __name__ == "__main__":
     watch(keep)
-    if len(sys.argv) > 1:
-        control = CONTROLS[sys.argv[1]]
-        vars(bot.core)[control.__base__.__name__] = control
+    crash.install()
+    bot.quarantine.CALM = float(os.environ.get("CHAOS_CALM", bot.quarantine.CALM))
+    if sys.argv[1:] == ["migrate"]:
+        sys.exit(main(["migrate"]))
+    for control in sys.argv[1:]:
+        CONTROLS[control]()
     sys.exit(bot.run.main(settings.load()))

@@ -33,7 +33,7 @@ from models import Inbox as Row
 from services import failures
 from tests.chaos.book import Book, Page
 from tests.chaos.post import BOT_ID, Post, message
-from tests.chaos.run_bot import Forgetful
+from tests.chaos.run_bot import Amnesiac, Forgetful
 
 DIARY = [Path(__file__).parent / "diary"]
 PEOPLE = range(1, 4)
@@ -250,15 +250,6 @@ class Machine(RuleBasedStateMachine):
         self.commit()
 
 
-class Amnesiac(Inbox):
-    """Recognises nothing: what comes again is new again."""
-
-    def accept(self, bot_id: int, updates: Any, **options: Any) -> list[Item]:
-        ids = [update["update_id"] for update in updates]
-        Row.delete().where(Row.update_id.in_(ids)).execute()
-        return super().accept(bot_id, updates, **options)
-
-
 class Backwards(Inbox):
     """Reads what waits from the end."""
 
@@ -278,6 +269,7 @@ def machine(database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[typ
     """The machine, with a kit that all its examples share, and the texts, read once."""
     monkeypatch.setattr("bot.testing.Catalogues", cache(lambda _: Catalogues([])))
     monkeypatch.setattr("bot.testing.locales", lambda _: ())
+    monkeypatch.setattr("bot.quarantine.CALM", 0.0)
     with ChatKit(DIARY, database=database, BOT_THREADS="6") as kit:
         yield type("Machine", (Machine,), {"kit": kit})
 

@@ -1,0 +1,100 @@
+"""Crash points: a bot that ends at a named place is back at work soon, and every book is right."""
+
+from __future__ import annotations
+
+import itertools
+import signal
+from collections.abc import Iterator, Sequence
+from subprocess import Popen
+
+import pytest
+
+from database import Database, Sqlite
+from services import migrations
+from tests.chaos import crash
+from tests.chaos.town import Town, kill
+
+THREADS = 32
+BACK = 5.0
+"""Seconds from the start to the first update that is handled."""
+
+
+def walk(town: Town, database: Database, places: Sequence[str], updates: int) -> None:
+    """End at each place in the middle of so many updates, start again, and account for it.
+
+    At last Telegram repeats everything, and it is recognised.
+    """
+    numbers = itertools.count()
+    write(town, numbers, 10)
+    before = town.account()
+    for last, place in itertools.pairwise(["the start", *places, ""]):
+        bot = town.start(CHAOS_CRASH=place)
+        assert town.wait_for_work() < BACK, last
+        town.drain(database)
+        account = town.account()
+        assert account.clean, (last, account, town.complaints())
+        assert account.repeats <= town.waits(), (last, account)
+        assert account.reruns_of_a_life <= THREADS, (last, account)
+        assert account.double_sends - before.double_sends <= THREADS, (last, account)
+        before = account
+        if place:
+            end(town, bot, place, numbers, updates)
+            town.note_kept(database)
+    town.telegram.again = list(town.telegram.sent)
+    write(town, numbers, 1)
+    town.wait_for_work()
+    town.drain(database)
+    kill(bot)
+    account = town.account()
+    assert account.clean and account.recovered >= len(town.telegram.sent) - 1, account
+    assert (account.reruns, account.double_sends) == (before.reruns, before.double_sends)
+
+
+def end(town: Town, bot: Popen[bytes], place: str, numbers: Iterator[int], updates: int) -> None:
+    """Let a bot end at a place, in the middle of a batch."""
+    bot.send_signal(signal.SIGSTOP)  # so that what is written comes at once
+    write(town, numbers, updates)
+    crash.arm(town.journal).touch()
+    if place == crash.IN_SEND:
+        town.telegram.on_send = bot.kill
+    bot.send_signal(signal.SIGCONT)
+    code = bot.wait(20)
+    assert code == (-signal.SIGKILL if place == crash.IN_SEND else crash.CODE), place
+    town.telegram.on_send = int
+    crash.arm(town.journal).unlink()
+
+
+def write(town: Town, numbers: Iterator[int], updates: int) -> None:
+    """Write to the bot, from 20 chats in turn."""
+    for place in itertools.islice(numbers, updates):
+        town.telegram.write(5001 + place % 20, place // 20)
+
+
+def test_a_crash_at_any_place_is_recovered(town: Town, town_database: Database) -> None:
+    """Each place on the path of an update, one after the other: nothing is lost or doubled.
+
+    Where it makes no difference which database it is, the long form takes both.
+    """
+    places = crash.PLACES if isinstance(town_database, Sqlite) else crash.COMMITS
+    walk(town, town_database, places, 40)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("place", crash.PLACES)
+def test_a_crash_among_many_is_recovered(town: Town, town_database: Database, place: str) -> None:
+    """Each place with 200 updates on their way, three times in a row."""
+    walk(town, town_database, [place] * 3, 200)
+
+
+def test_a_crash_in_a_migration_is_finished_by_the_next(
+    bare_town: Town, town_database: Database
+) -> None:
+    """Half of the tables made, and the process is gone: none is there; then all are."""
+    crash.arm(bare_town.journal).touch()
+    assert bare_town.start("migrate", CHAOS_CRASH=crash.IN_MIGRATION).wait(20) == crash.CODE
+    core = migrations.core()
+    assert set(town_database.get_tables()) <= {core.history}
+    assert migrations.pending(town_database, [core])
+    bare_town.migrate()
+    assert migrations.pending(town_database, [core]) == []
+    assert migrations.drift(town_database, core.models) == []
