@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import itertools
 import logging
 import threading
@@ -27,10 +26,11 @@ if TYPE_CHECKING:
     from bot.courier import Courier
     from bot.limits import Limits, Turn
     from bot.metrics import Metrics
+    from bot.outbox import Outbox
     from bot.wire import Wire
     from settings import Secret
 
-__all__ = ["Ambiguous", "ApiTelegramException", "Client", "NeverSent", "Outbox", "Stopping"]
+__all__ = ["Ambiguous", "ApiTelegramException", "Client", "NeverSent", "Stopping"]
 
 log = logging.getLogger(__name__)
 logging.getLogger("TeleBot").handlers.clear()  # telebot writes to stderr past our filters
@@ -49,9 +49,6 @@ SAFE = (
 
 CODES: dict[type, str] = {NeverSent: "never_sent", Ambiguous: "ambiguous"}
 """What the metrics call a try without an answer."""
-
-LISTS = {"sendMediaGroup", "copyMessages", "forwardMessages"}
-"""Methods whose result is a list."""
 
 T = TypeVar("T")
 
@@ -204,7 +201,7 @@ class Client:
     @cached_property
     def telebot(self) -> TeleBot:
         """A TeleBot whose calls are made by this client; it knows a placeholder, not the token."""
-        return Bot(_register(self, self.bot_id), self)
+        return Bot(register(self, self.bot_id), self)
 
     def _post(self, method: str, fields: Mapping[str, str], *rest: Any) -> Any:
         return result_of(method, self._timed(method, self._wire.exchange, method, fields, *rest))
@@ -280,52 +277,6 @@ class Client:
             raise error
 
 
-class Outbox:
-    """Takes the calls of an atomic handler instead of making them, to be made after the commit.
-
-    Methods that only ask (get...) are refused.
-    """
-
-    def __init__(self, client: Client) -> None:
-        self.bot_id = client.bot_id
-        self.calls: list[list[Any]] = []
-        """Every call as [method, fields], fit for JSON and for `Client.call`."""
-        self._client = client
-
-    def call(
-        self,
-        method: str,
-        params: Mapping[str, Any] | None = None,
-        files: Mapping[str, Any] | None = None,
-        *,
-        timeout: tuple[float, float] | None = None,  # noqa: ARG002 - as Client has it
-    ) -> Any:
-        """Record the call; its result is not known yet.
-
-        Raises ValueError for files and for methods that only ask: the answer would be waited for
-        inside the transaction, which on SQLite keeps everybody from writing.
-        """
-        if method.startswith("get"):
-            raise ValueError(
-                f"an atomic handler cannot call {method} and wait for the answer: call it in a"
-                " handler or step before, or leave out atomic=True"
-            )
-        if files:
-            raise ValueError(
-                "an atomic handler cannot upload files: send a file_id or a URL, or leave out"
-                " atomic=True"
-            )
-        self.calls.append([method, encode(params or {})])
-        return [] if method in LISTS else None
-
-    @cached_property
-    def telebot(self) -> TeleBot:
-        """A TeleBot whose calls are recorded here; it lives no longer than this object."""
-        bot = copy.copy(self._client.telebot)
-        bot.token = _register(self, self.bot_id)
-        return bot
-
-
 class Bot(TeleBot):
     """A TeleBot that holds no token and opens no connection."""
 
@@ -342,7 +293,7 @@ _senders: WeakValueDictionary[str, Client | Outbox] = WeakValueDictionary()
 _numbers = itertools.count(1)
 
 
-def _register(sender: Client | Outbox, bot_id: int) -> str:
+def register(sender: Client | Outbox, bot_id: int) -> str:
     """Give the placeholder that stands for the token in telebot, and route it to `sender`."""
     placeholder = f"{bot_id}:placeholder-{next(_numbers)}"
     _senders[placeholder] = sender

@@ -11,12 +11,13 @@ from telebot import TeleBot
 from telebot.apihelper import ApiTelegramException
 
 from bot import codec, plain
-from bot.client import Ambiguous, Client, Outbox, Stopping
+from bot.client import Ambiguous, Client, Stopping
 from bot.context import ENDED
 from bot.conversations import Change, Conversations
 from bot.inbox import Item
 from bot.ledger import Entry, Ledger, Settled
 from bot.middleware import Turn, say
+from bot.outbox import Outbox
 from bot.plugin import Handler
 from bot.registry import Registry
 from database import db

@@ -201,7 +201,7 @@ class Ledger:
         """Commit together; when one entry is refused, each alone, and that one without extras."""
         lease = self.leases.get(entries[0].item.bot_id)
         try:
-            if lease and not self._local and all(map(stroke.is_plain, entries)):
+            if lease and db.param == "%s" and all(map(stroke.is_plain, entries)):
                 return stroke.commit(lease, entries, self.clock())
             with db.atomic():
                 self.commit(entries)

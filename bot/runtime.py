@@ -12,8 +12,9 @@ from bot.conversations import Open
 from models import User
 
 if TYPE_CHECKING:
-    from bot.client import Client, Outbox
+    from bot.client import Client
     from bot.i18n import Catalogues
+    from bot.outbox import Outbox
     from bot.registry import Registry
     from services.cache import Cache
 

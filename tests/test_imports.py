@@ -24,7 +24,8 @@ ORDER = """
     database models migrations.*
     services.*
     bot.codec bot.logs bot.metrics bot.i18n
-    bot.pace bot.limits bot.retries bot.form bot.wire bot.answer bot.courier bot.sending bot.client
+    bot.pace bot.limits bot.retries bot.form bot.wire bot.answer bot.courier bot.sending
+    bot.client bot.outbox
     bot.conversations bot.rules bot.plugin bot.asks bot.registry
     bot.words bot.texts bot.message bot.runtime bot.reading bot.context bot
     bot.loader bot.menu bot.throttle

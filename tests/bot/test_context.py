@@ -13,10 +13,10 @@ from telebot import types
 from telebot.apihelper import ApiTelegramException
 
 from bot import Context, Plugin
-from bot.client import Outbox
 from bot.context import Runtime
 from bot.conversations import Open
 from bot.i18n import Catalogues
+from bot.outbox import Outbox
 from bot.registry import Registry
 from bot.rules import DeclarationError
 from models import Language, Role, User

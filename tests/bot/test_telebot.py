@@ -14,7 +14,8 @@ from telebot import TeleBot, apihelper, types
 from telebot.apihelper import ApiTelegramException
 
 from bot import client as module
-from bot.client import NeverSent, Outbox, Stopping
+from bot.client import NeverSent, Stopping
+from bot.outbox import Outbox
 from bot.wire import Reply
 from tests.bot.scripted import MESSAGE, SECRET_PART, Desk, ok, refusal
 
@@ -83,7 +84,7 @@ def test_a_telebot_keeps_its_client_alive() -> None:
 def test_a_telebot_of_nobody_is_refused() -> None:
     """A TeleBot that was made by hand has no connection, and the token is not in what is said."""
     bot = TeleBot(f"42:{SECRET_PART}", threaded=False)
-    module._register(Desk().client, 42)
+    module.register(Desk().client, 42)
     with pytest.raises(LookupError, match="belongs to no running client") as caught:
         bot.get_me()
     assert SECRET_PART not in str(caught.value)

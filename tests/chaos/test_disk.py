@@ -65,7 +65,9 @@ def traced(town: Town, database: Database, strace: list[str], control: str) -> l
     town.drain(database)
     kill(bot)
     wait_for_end(trace)
-    return trace.read_text(errors="replace").splitlines()
+    lines = trace.read_text(errors="replace").splitlines()
+    trace.unlink()  # what goes over the wire is in it, the token too
+    return lines
 
 
 @ON_SQLITE
