@@ -191,18 +191,24 @@ class Crew:
         return bool(waits or self._errands) or self.over()
 
     def _look_out(self) -> bool:
-        """Watch the leader; True when the calling thread leads from now on."""
+        """Watch the leader; True when the calling thread leads from now on.
+
+        The longer the leader gets on, the less often it is looked at: each look costs it a moment.
+        """
+        pause = self._patience
         while not self.over():
             if self._take(self._steps, vacant=True):
                 return True
             self._alarm.wait()
             seen, looks = self._steps, 0
             while self._steps == seen and looks < self._looks:
-                time.sleep(self._patience)
+                time.sleep(pause)
                 looks += 1
             if self._take(seen):
                 return True
+            pause = min(2 * pause, 4 * self._patience)
             if self._asleep:
+                pause = self._patience
                 self._alarm.clear()
                 self._alarm_unless_asleep()
         return False

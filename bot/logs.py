@@ -38,6 +38,7 @@ PATIENCE = 2.0
 """Seconds that `stop` waits for a reader of stdout that does not read."""
 
 _TOKEN = re.compile(r"[0-9]{6,}(?::|%3[Aa])[A-Za-z0-9_-]{30,}")
+_SECRET_PART = re.compile(r":[A-Za-z0-9_-]{30}")
 _UNPRINTABLE = re.compile(
     "[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 )
@@ -51,7 +52,9 @@ Format = Callable[[logging.LogRecord], str]
 
 def mask(text: str) -> str:
     """The text without anything that looks like a bot token."""
-    return _TOKEN.sub(MASK, text)
+    if "%3" in text or _SECRET_PART.search(text):  # a tenth of the time of the whole search
+        return _TOKEN.sub(MASK, text)
+    return text
 
 
 def escape(text: str) -> str:
@@ -69,6 +72,24 @@ def timestamp(seconds: float) -> str:
 @lru_cache(maxsize=4)
 def _to_the_second(seconds: int) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+
+
+class Note(logging.LogRecord):
+    """A record of level INFO that is made in a fifth of the time: no caller, no arguments."""
+
+    def __init__(self, logger: logging.Logger, event: str, fields: Mapping[str, object]) -> None:
+        self.__dict__.update(fields)
+        self.name, self.msg, self.args = logger.name, event, None
+        self.levelno, self.levelname = logging.INFO, "INFO"
+        self.created = time.time()
+        self.exc_info = self.exc_text = self.stack_info = None
+        self.filename, self.lineno = "", 0
+
+
+def note(logger: logging.Logger, event: str, fields: Mapping[str, object]) -> None:
+    """Log an event as `logger.info(event, extra=fields)` does, for what every update logs."""
+    if logger.isEnabledFor(logging.INFO):
+        logger.handle(Note(logger, event, fields))
 
 
 def extras(record: logging.LogRecord) -> dict[str, Any]:
@@ -103,7 +124,8 @@ class Json(JsonFormatter):
             fixed = _fixed(record, record.getMessage())
             fields = fixed | extras(record) | fixed
             plain = PLAIN.issuperset(map(type, fields.values()))
-            return escape(codec.dumps(fields) if plain else self._encode(fields))
+            line = codec.dumps(fields) if plain else self._encode(fields)
+            return line if line.isascii() and "\x7f" not in line else escape(line)
         return escape(super().format(record))
 
 

@@ -16,7 +16,7 @@ from bot.context import Context
 from bot.inbox import Item
 from bot.lease import Fenced
 from bot.ledger import Entry, Settled
-from bot.logs import mask
+from bot.logs import mask, note
 from bot.metrics import Metrics
 from bot.plugin import Handler
 from bot.raw import column_id
@@ -91,9 +91,10 @@ def record(metrics: Metrics) -> Callable[[Turn, float], None]:
 
     def write(turn: Turn, seconds: float) -> None:
         metrics.message(turn.label, turn.outcome, seconds)
-        log.info(
+        note(
+            log,
             "bot_event_processed",
-            extra={
+            {
                 "bot_id": turn.item.bot_id,
                 "update_id": turn.item.update_id,
                 "kind": turn.item.kind,

@@ -1,7 +1,8 @@
 """One stroke: what a group of plain entries leaves behind, as a single statement for PostgreSQL.
 
 Each statement of its own would be a journey to the server and back. The statement is a transaction
-by itself: done marks, counters and events come about together or not at all.
+by itself: done marks, counters and events come about together or not at all. `state || ''` keeps
+the server from walking through all open updates, by an index that it takes for the shorter one.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ WITH held AS MATERIALIZED (
     {proof}
 ), marked AS (
     UPDATE inbox SET state = 'done', payload = NULL, done_at = %s
-    WHERE bot_id = %s AND state = 'new' AND update_id = ANY(%s) AND EXISTS (SELECT 1 FROM held)
+    WHERE bot_id = %s AND state || '' = 'new' AND update_id = ANY(%s)
+        AND EXISTS (SELECT 1 FROM held)
     RETURNING update_id
 ), counted AS (
     UPDATE users SET total_messages = total_messages + seen.messages, last_activity_at = %s
