@@ -24,8 +24,11 @@ from bot.wire import Ambiguous, NeverSent, Reply, check_base
 from settings import Secret
 
 PIECE = 65536
-TIMEOUT = (10.0, 30.0)
-"""Seconds to connect, and from the request to its answer."""
+TIMEOUT = (5.0, 30.0)
+"""Seconds to connect to one address, and from the request to its answer."""
+
+REST = 30.0
+"""Seconds after a failed connection in which calls go by the wire, which finds other ways."""
 
 STALE = 60.0
 """Seconds after which an idle connection is not trusted: a router may have forgotten it."""
@@ -61,7 +64,7 @@ class Link:
                 if not piece:
                     return False
                 self._parser.feed_data(piece)
-        except (BlockingIOError, ssl.SSLWantReadError):
+        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
             return True
         except (OSError, httptools.HttpParserError):
             return False
@@ -102,10 +105,9 @@ class Courier:
         """Raises ValueError for a base URL that is unfit to carry a token."""
         parts = urlsplit(check_base(base_url) if base_url else "")
         tls, host = parts.scheme == "https", parts.hostname or ""
-        self.open = bool(base_url) and not (
-            tls and "https" in getproxies() and not proxy_bypass(host)
-        )
-        """Whether it carries anything; behind a proxy the ordinary wire finds the way."""
+        proxied = tls and "https" in getproxies() and not proxy_bypass(host)
+        self._carries = bool(base_url) and not proxied  # through a proxy the wire finds the way
+        self._rests_until = float("-inf")
         self._place = (host, parts.port or (443 if tls else 80))
         self._tls = ssl.create_default_context(cafile=ca_file or certifi.where()) if tls else None
         self._path, self._netloc = parts.path, parts.netloc
@@ -123,6 +125,11 @@ class Courier:
         self._selector.register(self._bell, selectors.EVENT_READ)
 
     @property
+    def open(self) -> bool:
+        """Whether it carries anything now; after a failed connection it rests for a while."""
+        return self._carries and self._clock() >= self._rests_until
+
+    @property
     def pending(self) -> int:
         """How many calls have no answer yet."""
         return len(self._busy)
@@ -132,6 +139,7 @@ class Courier:
         try:
             link = self._take() or self._connect()
         except OSError as error:
+            self._rests_until = self._clock() + REST
             return heard(NeverSent(f"Telegram was not reached: {type(error).__name__}"))
         link.due = self._clock() + self._timeout[1]
         self._busy[link] = heard

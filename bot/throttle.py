@@ -112,17 +112,16 @@ class Throttle:
             return due
 
     def _check_here(self, user_id: int, at: float) -> Verdict:
-        now, full = self._clock(), Bucket(float(self.burst), at, False, 0.0)
-        bucket = self._buckets.get(user_id, full)
-        if self._is_full(bucket, now):
-            bucket = full  # whatever the times said that messages were sent at
-        at = max(at, bucket.at)
-        tokens = min(self.burst, bucket.tokens + (at - bucket.at) * self.rate)
+        now, bucket, tokens = self._clock(), self._buckets.get(user_id), float(self.burst)
+        told = False
+        if bucket and not self._is_full(bucket, now):  # whatever the times of sending say
+            told, at = bucket.told, max(at, bucket.at)
+            tokens = min(tokens, bucket.tokens + (at - bucket.at) * self.rate)
         if tokens >= 1:
             self._put(user_id, Bucket(tokens - 1, at, False, now))
             return Verdict.GO
         self._put(user_id, Bucket(tokens, at, True, now))
-        return Verdict.DROP if bucket.told else Verdict.TELL
+        return Verdict.DROP if told else Verdict.TELL
 
     def _is_full(self, bucket: Bucket, now: float) -> bool:
         """Whether nobody has taken from it for as long as it takes to fill."""
