@@ -23,7 +23,7 @@ from tests.chaos.post import Post, message
 LISTENER = [Path(__file__).parent / "listener"]
 SEED = 20260501
 BATCH = 99
-BATCHES = int(os.environ.get("CHAOS_BATCHES", "30"))
+BATCHES = int(os.environ.get("CHAOS_BATCHES", "15"))
 """How many getUpdates of odd updates are tried on each engine."""
 
 

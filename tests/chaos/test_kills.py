@@ -19,6 +19,7 @@ THREADS = 32
 ON_SQLITE = pytest.mark.parametrize("empty_database_url", ["sqlite"], indirect=True)
 
 
+@ON_SQLITE
 def test_three_kills_lose_double_and_reorder_nothing(town: Town, town_database: Database) -> None:
     """1,000 updates over 50 chats, three SIGKILLs: all handled, counted once, in order."""
     plan = Plan.draw(SEED, updates=1000, chats=50, kills=3)
