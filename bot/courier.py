@@ -6,6 +6,7 @@ has nothing else to do listens to all connections at once, so a call costs a ten
 
 from __future__ import annotations
 
+import select
 import selectors
 import socket
 import ssl
@@ -29,6 +30,9 @@ TIMEOUT = (5.0, 30.0)
 
 REST = 30.0
 """Seconds after a failed connection in which calls go by the wire, which finds other ways."""
+
+FRESH = 1.0
+"""Seconds after an answer in which a connection carries the next call without being looked at."""
 
 STALE = 60.0
 """Seconds after which an idle connection is not trusted: a router may have forgotten it."""
@@ -69,6 +73,12 @@ class Link:
         except (OSError, httptools.HttpParserError):
             return False
         return self._keep
+
+    def stirs(self) -> bool:
+        """Whether something came that nobody asked for, such as the connection's end."""
+        poll = select.poll()
+        poll.register(self.sock, select.POLLIN)
+        return bool(poll.poll(0))
 
     # What the parser calls.
 
@@ -138,7 +148,7 @@ class Courier:
         """Send a form; when no link is idle it connects first, which may take its time."""
         try:
             link = self._take() or self._connect()
-        except OSError as error:
+        except (OSError, UnicodeError) as error:
             self._rests_until = self._clock() + REST
             return heard(NeverSent(f"Telegram was not reached: {type(error).__name__}"))
         link.due = self._clock() + self._timeout[1]
@@ -180,7 +190,8 @@ class Courier:
         with suppress(IndexError):
             while True:
                 link = self._idle.pop()
-                if self._clock() - link.used <= STALE:
+                stood = self._clock() - link.used
+                if stood <= FRESH or (stood <= STALE and not link.stirs()):
                     return link
                 self._drop(link)
         return None
@@ -204,14 +215,19 @@ class Courier:
         """Write the request; the token is in no variable that a traceback could show."""
         sent, size = 0, self._size(token, method, body)
         while sent < size:
+            broken = ""
             try:
                 with link.lock:
                     sent += link.sock.send(self._request(token, method, body)[sent:])
+                continue
             except (BlockingIOError, ssl.SSLWantWriteError):
-                self._await_room(link)
+                pass
             except OSError as error:
+                broken = type(error).__name__
+            if broken:  # raised out here without its cause, whose frames hold the request
                 kind = Ambiguous if sent or self._tls else NeverSent
-                raise kind(f"the connection broke: {type(error).__name__}") from None
+                raise kind(f"the connection broke: {broken}")
+            self._await_room(link)
 
     def _await_room(self, link: Link) -> None:
         """Wait until the connection takes more. Raises Ambiguous when it does not."""

@@ -124,8 +124,11 @@ class Crew:
         """Do one thing: an errand, an update, or listening; False when there was nothing to do."""
         if self._errands:
             self._mind()
-            with suppress(IndexError):  # a former leader was quicker
-                self._errands.popleft()()
+            try:
+                errand = self._errands.popleft()
+            except IndexError:  # a former leader was quicker
+                return True
+            errand()
             return True
         if self.courier.pending and self._steps % LISTEN_EVERY == 0:
             self.courier.receive(0)
@@ -152,9 +155,12 @@ class Crew:
         return self.ledger.help_out()
 
     def _mind(self) -> None:
-        """What begins now may block: have the lookout watch when anything else waits."""
+        """What begins now may block: have the lookout watch when anything else waits.
+
+        What comes later rings for itself.
+        """
         self._looks = 1
-        waiting = self.lanes.ready or self.courier.pending or self._errands
+        waiting = len(self.lanes.ready) + len(self._errands) > 1 or self.courier.pending
         if waiting and not self._alarm.is_set():
             self._alarm.set()
 
@@ -173,6 +179,8 @@ class Crew:
         with self._guard:
             if self._leader == me:
                 self._leader = 0
+        if self.courier.pending:  # it may have sent something after it lost the lead
+            self.ring()
 
     def _sleep(self, me: int) -> None:
         """Listen until something comes; what came a moment ago is looked for once more."""

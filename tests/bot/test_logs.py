@@ -366,3 +366,19 @@ def test_a_record_is_cheap_for_its_caller(page: Page) -> None:
     handle.stop()
     assert len(page.lines()) == 2000
     assert cost < 50e-6
+
+
+def test_a_note_is_a_record_as_any_other() -> None:
+    """What every update logs looks as `logger.info` would have it, and obeys the level."""
+    page = io.StringIO()
+    handle = logs.setup("INFO", "json", stream=page)
+    log = logging.getLogger("note")
+    fields = {"update_id": 7, "outcome": "ok", "user_id": None}
+    logs.note(log, "update_done", fields)
+    log.info("update_done", extra=fields)
+    log.setLevel("WARNING")
+    logs.note(log, "update_done", fields)
+    log.setLevel("NOTSET")
+    handle.stop()
+    one, other = [json.loads(line) for line in page.getvalue().splitlines()]
+    assert one.pop("timestamp") and other.pop("timestamp") and one == other

@@ -31,7 +31,6 @@ PLACES = (
     "after-handler",
     "after-group-commit",
 )
-"""Those where it matters which database it is."""
 IN_MIGRATION = "in-migration"
 CODE = 137
 SOME = 10
