@@ -215,19 +215,23 @@ class Courier:
         """Write the request; the token is in no variable that a traceback could show."""
         sent, size = 0, self._size(token, method, body)
         while sent < size:
-            broken = ""
-            try:
-                with link.lock:
-                    sent += link.sock.send(self._request(token, method, body)[sent:])
-                continue
-            except (BlockingIOError, ssl.SSLWantWriteError):
-                pass
-            except OSError as error:
-                broken = type(error).__name__
-            if broken:  # raised out here without its cause, whose frames hold the request
+            wrote = self._write(link, token, method, body, sent)
+            if isinstance(wrote, str):
                 kind = Ambiguous if sent or self._tls else NeverSent
-                raise kind(f"the connection broke: {broken}")
-            self._await_room(link)
+                raise kind(f"the connection broke: {wrote}")
+            if not wrote:
+                self._await_room(link)
+            sent += wrote
+
+    def _write(self, link: Link, token: Secret, method: str, body: bytes, sent: int) -> int | str:
+        """Write what fits; give its length, or an error's name: its frames hold the request."""
+        try:
+            with link.lock:
+                return link.sock.send(self._request(token, method, body)[sent:])
+        except (BlockingIOError, ssl.SSLWantWriteError):
+            return 0
+        except OSError as error:
+            return type(error).__name__
 
     def _await_room(self, link: Link) -> None:
         """Wait until the connection takes more. Raises Ambiguous when it does not."""
