@@ -1,7 +1,7 @@
 """JSON, read and written by orjson, and by the standard library where orjson is too strict.
 
-Every update is parsed, kept, logged and answered as JSON: with the standard library alone that
-takes a tenth of its time.
+Every update is parsed, kept, logged and answered as JSON: the standard library takes several times
+as long for that.
 """
 
 from __future__ import annotations

@@ -23,7 +23,8 @@ from bot.ledger import Ledger
 log = logging.getLogger(__name__)
 
 PATIENCE = 0.002
-"""Seconds that the leader may be in one handler while something else waits."""
+"""Seconds that the leader may be in one handler while something else waits; up to four times as
+long once it has got on well for a while."""
 LOOKS = 25
 """How much longer it may be busy with our own work, which blocks only when the database does."""
 LISTEN_EVERY = 16
