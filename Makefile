@@ -37,11 +37,12 @@ clean:
 	rm -rf $(VENV) .coverage htmlcov .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
+# Universal: what some Python or system alone needs is pinned too, with its marker.
 lock: $(VENV)/lock.stamp
 	for name in requirements requirements-dev; do \
-	  $(BIN)/pip-compile --quiet --upgrade --generate-hashes --no-strip-extras --no-config \
-	    --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
-	    --output-file=$$name.txt $$name.in || exit 1; \
+	  $(BIN)/uv pip compile --quiet --no-config --upgrade --universal --python-version 3.11 \
+	    --generate-hashes --no-strip-extras --no-emit-index-url \
+	    --custom-compile-command "make lock" --output-file $$name.txt $$name.in || exit 1; \
 	done
 
 $(VENV)/bin/python:
@@ -58,5 +59,5 @@ $(VENV)/dev.stamp: requirements.txt requirements-dev.txt | $(VENV)/bin/python
 	@touch $@ $(VENV)/run.stamp
 
 $(VENV)/lock.stamp: | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check pip-tools
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	@touch $@
