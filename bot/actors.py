@@ -73,7 +73,9 @@ class View:
 
     def make_bot(self, status: str) -> None:
         """Give the bot a standing in this group or channel, such as "administrator" or "left"."""
-        self._do(lambda: self.kit.telegram.member(self.kit.bot_id, self.id, self.kit.bot_id, status))
+        self._do(
+            lambda: self.kit.telegram.member(self.kit.bot_id, self.id, self.kit.bot_id, status)
+        )
 
     def _messages(self, *, after: int = 0, most: int | None = None) -> list[dict[str, Any]]:
         history = self.kit.telegram.history(self.kit.bot_id, self.id, after=after, most=most)
@@ -168,9 +170,7 @@ class Person(View):
         """
         view, (telegram, bot) = to or self, self._place()
         found = [(number, b) for number, b in view._buttons() if b["text"] == label]
-        assert found, (
-            f"there is no button {label!r}, only {view.buttons}:\n\n{view.transcript}\n"
-        )
+        assert found, f"there is no button {label!r}, only {view.buttons}:\n\n{view.transcript}\n"
         number, button = found[-1]
         data = button.get("callback_data")
         assert data is not None, f"the button {label!r} sends nothing to the bot: {button}"
