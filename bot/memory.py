@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from math import ceil
 
 from bot import codec
@@ -65,7 +66,7 @@ class Clock:
 
     def unix(self) -> float:
         """The time in seconds since 1970, as Telegram dates things."""
-        return float(self.now().replace(tzinfo=UTC).timestamp())
+        return time.time() + self.moved.total_seconds()
 
     def timer(self) -> float:
         """Seconds that were waited; what is not waited for takes no time."""
