@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from bot.__main__ import parser
+from bot.examples import scripts
 from bot.loader import LOCALES, collect, load, sources
 from bot.testing import ChatKit, Person
 from database import Database, bind, open_database
@@ -151,6 +152,13 @@ def test_the_plugins_stand_side_by_side(tmp_path: Path) -> None:
     registry = collect([tmp_path / "plugins"])
     assert registry.failures == [] and LOCALES.is_dir()
     assert len(registry.paths) == len(list((tmp_path / "plugins").iterdir()))
+
+
+def test_the_examples_of_the_documentation(tmp_path: Path) -> None:
+    """What the docstrings of its plugins show is what the bot answers."""
+    write(tmp_path, files(PLUGINS))
+    found = scripts([tmp_path / "plugins"])
+    assert found and [script.play() for script in found] == [[] for _ in found]
 
 
 @pytest.fixture
