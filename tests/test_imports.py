@@ -26,7 +26,7 @@ ORDER = """
     bot.codec bot.logs bot.metrics bot.i18n
     bot.pace bot.limits bot.retries bot.form bot.wire bot.answer bot.courier bot.sending
     bot.client bot.outbox
-    bot.conversations bot.rules bot.plugin bot.asks bot.registry
+    bot.conversations bot.rules bot.needs bot.hooks bot.plugin bot.asks bot.advice bot.registry
     bot.words bot.texts bot.message bot.runtime bot.reading bot.context bot
     bot.loader bot.menu bot.throttle
     bot.raw bot.inbox bot.lease bot.stroke bot.ledger bot.middleware bot.plain bot.dispatch
