@@ -72,6 +72,11 @@ class Conversations:
             if opened is not None and opened.expires_at <= at and self._open.get(key) is opened:
                 self._open.pop(key, None)
 
+    def forget(self, user_id: int) -> None:
+        """Let go of a person's conversations, and of those in their chat; the rows are gone."""
+        for key in [key for key in list(self._open) if user_id in key[1:]]:
+            self._open.pop(key, None)
+
     def move(self, bot_id: int, old: int, new: int) -> None:
         """Follow a group that became a supergroup."""
         for key in [key for key in list(self._open) if key[:2] == (bot_id, old)]:

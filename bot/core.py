@@ -21,6 +21,7 @@ from bot.conversations import Conversations
 from bot.courier import Courier
 from bot.crew import Crew
 from bot.dispatch import REGISTER, Dispatch
+from bot.hooks import HookError
 from bot.i18n import Catalogues
 from bot.inbox import Inbox, Item
 from bot.lanes import Lanes
@@ -36,12 +37,13 @@ from bot.rules import KINDS
 from bot.throttle import Throttle
 from bot.turns import Desk, Turns
 from bot.wire import Wire
-from database import current, db, now
-from models import Bot
-from services import users
+from database import current, db, is_outage, now
+from models import Bot, Status, User
+from services import privacy, users
 from services.cache import Cache
 from services.chats import Chats
 from services.plugins import Switches
+from services.traces import words_of
 from services.users import People
 from settings import Secret, Settings
 
@@ -121,7 +123,9 @@ class Core:
             self.conversations,
             self.inbox.people,
             called=parts.metrics.command,
+            let_go=self._let_go,
         )
+        self.throttle = Throttle(settings.throttle_rate, settings.throttle_burst, store=parts.store)
         self.turns = self._turns()
         self.crew = Crew(
             self.lanes,
@@ -201,14 +205,12 @@ class Core:
         )
 
     def _chain(self, guard: middleware.Middleware) -> middleware.Step:
-        settings = self.parts.settings
-        throttle = Throttle(settings.throttle_rate, settings.throttle_burst, store=self.parts.store)
         return middleware.chain(
             [
                 guard,
                 middleware.know,
                 middleware.refuse_banned,
-                middleware.limit(throttle, self.parts.clock),
+                middleware.limit(self.throttle, self.parts.clock),
             ],
             self.dispatch.match,
         )
@@ -266,14 +268,39 @@ class Core:
         self.parts.metrics.updates_duplicate.inc(duplicates)
         self.parts.metrics.poll_last_success.set_to_current_time()
 
-    def _migrate(self, bot_id: int, old: int, new: int) -> None:
-        """Carry a group's data over to the supergroup it became, in one transaction."""
+    def _migrate(self, bot_id: int, old: int, new: int) -> list[HookError]:
+        """Carry a group's data over to the supergroup it became, in one transaction.
+
+        A plugin whose hook fails keeps none of what the hook wrote; give what it raised.
+        """
+        failed = []
         with db.atomic():
             users.migrate_chat(bot_id, old, new)
             for plugin in self.parts.registry.plugins.values():
                 for model in plugin.models:
                     if field_ := model._meta.fields.get("chat_id"):
                         _move_rows(model, field_, old, new)
+            for move in self.parts.registry.hooks("migrate_chat").values():
+                try:
+                    with db.atomic():
+                        move(old, new)
+                except HookError as error:
+                    if is_outage(error):
+                        raise
+                    failed.append(error)
+        return failed
+
+    def _let_go(self, user: User) -> None:
+        """Drop what is in memory of a person who was erased, and what the cache holds.
+
+        What they sent and waits in memory has the same object: nothing handles it any more.
+        """
+        person = privacy.person_of(user)
+        user.take({"status": Status.BANNED})
+        self.inbox.people.forget(user.telegram_id)
+        self.conversations.forget(user.telegram_id)
+        self.throttle.forget(user.telegram_id)
+        self.parts.cache.forget(words_of(person))
 
 
 def _move_rows(model: Any, field_: Any, old: int, new: int) -> None:

@@ -21,6 +21,7 @@ from bot.outbox import Outbox
 from bot.plugin import Handler
 from bot.registry import Registry
 from database import db
+from models import User
 from services.users import People
 
 log = logging.getLogger(__name__)
@@ -43,12 +44,14 @@ class Dispatch:
         people: People,
         *,
         called: Callable[[str], None],
+        let_go: Callable[[User], None] = lambda user: None,
     ) -> None:
         self.registry = registry
         self.ledger = ledger
         self.conversations = conversations
         self.people = people
         self._called = called
+        self._let_go = let_go
 
     def match(self, turn: Turn) -> None:
         """An open conversation takes what is no command; else telebot matches a handler."""
@@ -131,6 +134,8 @@ class Dispatch:
             ctx.caller = client
         if entry.change:
             self.conversations.keep(entry.change)
+        if ctx.effects.erased:
+            self._let_go(ctx.sender)
         turn.item.state = "replying"
         turn.entry = send_replies(turn.client, turn.item)
 
@@ -217,6 +222,8 @@ def entry_of(turn: Turn, state: str = "done", payload: str | None = None) -> Ent
     if turn.failure is not None:
         return Entry(turn.item, "failed", None, counted, turn.events, failure=turn.failure)
     effects = turn.ctx.effects
+    if effects.erased:
+        return Entry(turn.item, state, payload)
     user_id = turn.user.id if turn.user else None
     events = turn.events + [(name, user_id, data) for name, data in effects.events]
     change = None

@@ -32,7 +32,7 @@ ORDER = """
     bot.raw bot.inbox bot.lease bot.stroke bot.ledger bot.middleware bot.plain bot.dispatch
     bot.quarantine bot.turns
     bot.lanes bot.crew bot.polling
-    bot.core bot.chores bot.process bot.reload bot.start bot.upgrade bot.keep bot.run
+    bot.core bot.chores bot.process bot.reload bot.start bot.upgrade bot.person bot.keep bot.run
     sandbox.*
     bot.testing bot.__main__
     plugins.*
