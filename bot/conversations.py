@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TypeAlias
 
 from database import db, now
 from models import Conversation
+from services.traces import Person, scrub
 
 Key: TypeAlias = tuple[int, int, int]
 """Bot, chat and Telegram id of the person."""
@@ -72,10 +73,13 @@ class Conversations:
             if opened is not None and opened.expires_at <= at and self._open.get(key) is opened:
                 self._open.pop(key, None)
 
-    def forget(self, user_id: int) -> None:
-        """Let go of a person's conversations, and of those in their chat; the rows are gone."""
-        for key in [key for key in list(self._open) if user_id in key[1:]]:
-            self._open.pop(key, None)
+    def forget(self, person: Person) -> None:
+        """Let go of a person's conversations and those in their chat, and of traces in others'."""
+        for key, opened in list(self._open.items()):
+            if person.telegram_id in key[1:]:
+                self._open.pop(key, None)
+            elif opened and (data := scrub(person, opened.data)) != opened.data:
+                self._open[key] = replace(opened, data=data)
 
     def move(self, bot_id: int, old: int, new: int) -> None:
         """Follow a group that became a supergroup."""

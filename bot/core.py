@@ -298,7 +298,7 @@ class Core:
         person = privacy.person_of(user)
         user.take({"status": Status.BANNED})
         self.inbox.people.forget(user.telegram_id)
-        self.conversations.forget(user.telegram_id)
+        self.conversations.forget(person)
         self.throttle.forget(user.telegram_id)
         self.parts.cache.forget(words_of(person))
 
