@@ -18,7 +18,7 @@ from bot.inbox import Item
 from bot.ledger import Entry, Ledger, Settled
 from bot.middleware import Turn, say
 from bot.outbox import Outbox
-from bot.plugin import Handler
+from bot.plugin import Handler, Plugin
 from bot.registry import Registry
 from database import db
 from models import User
@@ -154,11 +154,18 @@ class Dispatch:
         telebot.register_message_handler(
             self._run_command, content_types=["text"], func=self._finds_command
         )
-        for name, module in self.registry.modules.items():
-            plain.bind(telebot, name, module, self.registry.on)
-        handlers = [h for plugin in self.registry.plugins.values() for h in plugin.handlers]
-        for handler in sorted(handlers, key=lambda handler: handler.last):
-            if handler.command is None:
+        plugins, modules = self.registry.plugins, self.registry.modules
+        for name in sorted({**plugins, **modules}):
+            if name in modules:
+                plain.bind(telebot, name, modules[name], self.registry.on)
+            else:
+                self._bind_all(telebot, plugins[name], last=False)
+        for _, plugin in sorted(plugins.items()):
+            self._bind_all(telebot, plugin, last=True)
+
+    def _bind_all(self, telebot: TeleBot, plugin: Plugin, *, last: bool) -> None:
+        for handler in plugin.handlers:
+            if handler.command is None and handler.last == last:
                 self._bind(telebot, handler)
 
     def _bind(self, telebot: TeleBot, handler: Handler) -> None:

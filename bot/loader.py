@@ -179,6 +179,10 @@ def _plugin(module: ModuleType, name: str) -> Plugin | None:
     plugins = [value for value in vars(module).values() if isinstance(value, Plugin)]
     if not plugins and callable(getattr(module, "register", None)):
         return None
+    if len(plugins) == 1 and plugins[0].name != name and not module.__name__.startswith(PACKAGE):
+        raise DeclarationError(
+            f"The plugin {plugins[0].name!r} has the entry point {name!r}: give both one name."
+        )
     if len(plugins) != 1 or plugins[0].name != name:
         raise DeclarationError("A file declares one plugin: write plugin = Plugin(__name__).")
     return plugins[0]

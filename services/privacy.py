@@ -15,6 +15,7 @@ import peewee
 
 from database import db, now
 from models import (
+    TABLES,
     AnalyticsEvent,
     Bot,
     Conversation,
@@ -35,6 +36,9 @@ Update: TypeAlias = tuple[int, int]
 
 NOBODY: Update = (0, 0)
 WAITING = ("queued", "new", "replying")
+BANS = ("bans",)
+"""Tables whose rows stay with a ban."""
+KEY = ("bot_id", "chat_id", "user_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +112,26 @@ def erase(telegram_id: int, hooks: Hooks, *, own: Update = NOBODY) -> Receipt:
             analytics_events=_erase_events(person),
             plugin_switches=_delete(PluginSwitch, PluginSwitch.chat_id == telegram_id),
             bots=_erase_menus(person),
+            **{model._meta.table_name: _erase_owned(model, user) for model in owned()},
             users=_erase_user(user),
         )
     return receipt
+
+
+def owned() -> list[type[peewee.Model]]:
+    """The core's tables whose rows belong to one person each, by a key called user."""
+    fields = ((model, model._meta.fields.get("user")) for model in TABLES)
+    return [
+        model
+        for model, field_ in fields
+        if getattr(field_, "rel_model", None) is User and model is not AnalyticsEvent
+    ]
+
+
+def _erase_owned(model: type[peewee.Model], user: User) -> int:
+    if user.status == Status.BANNED and model._meta.table_name in BANS:
+        return 0
+    return _delete(model, model._meta.fields["user"] == user.id)
 
 
 def _core(user: User, person: Person) -> dict[str, Any]:
@@ -128,6 +149,12 @@ def _core(user: User, person: Person) -> dict[str, Any]:
         ],
         "inbox": _dicts(Inbox.select().where(mine)),
         "plugin_switches": _dicts(PluginSwitch.select().where(switched)),
+        **{
+            model._meta.table_name: _dicts(
+                model.select().where(model._meta.fields["user"] == user.id)
+            )
+            for model in owned()
+        },
         "people_invited": User.select().where(User.referrer == user.id).count() if user.id else 0,
     }
 
@@ -162,11 +189,17 @@ def _erase_inbox(person: Person, own: Update) -> int:
 def _erase_failures(person: Person) -> int:
     """Delete those of their updates; of those that mention them, what does."""
     theirs = (Failure.user_id == person.telegram_id) | (Failure.chat_id == person.telegram_id)
-    count = _delete(Failure, theirs)
-    for row in rows_with(person, Failure, Failure.payload, Failure.message, Failure.traceback):
-        for name in ("payload", "message", "traceback"):
-            if mentions(person, getattr(row, name)):
-                setattr(row, name, None if name == "payload" else "")
+    texts = (Failure.payload, Failure.message, Failure.traceback)
+    return _delete(Failure, theirs) + _blank(person, Failure, *texts)
+
+
+def _blank(person: Person, model: type[peewee.Model], *columns: peewee.Field[Any]) -> int:
+    """Empty the texts that mention the person; give the number of rows."""
+    count = 0
+    for row in rows_with(person, model, *columns):
+        for column in columns:
+            if mentions(person, getattr(row, column.name)):
+                setattr(row, column.name, None if column.null else "")
         row.save()
         count += 1
     return count
@@ -180,9 +213,6 @@ def _erase_conversations(person: Person) -> int:
         Conversation.update(data=scrub(person, row.data)).where(*key).execute()
         count += 1
     return count
-
-
-KEY = ("bot_id", "chat_id", "user_id")
 
 
 def _erase_events(person: Person) -> int:
