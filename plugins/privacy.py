@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from io import BytesIO
 
-from telebot.types import InputFile
-
 from bot import Context, Plugin
 
 plugin = Plugin(__name__)
@@ -18,8 +16,9 @@ def mydata(ctx: Context) -> str | None:
     if not alone(ctx):
         return ctx._("That is between you and me: send me the command in our own chat.")
     text = json.dumps(ctx.export(), ensure_ascii=False, indent=2)
-    file = InputFile(BytesIO(text.encode()), file_name="mydata.json")
-    ctx.bot.send_document(ctx.chat_id, file, caption=ctx._("This is all that I hold on you."))
+    caption = ctx._("This is all that I hold on you.")
+    file = BytesIO(text.encode())
+    ctx.bot.send_document(ctx.chat_id, file, caption=caption, visible_file_name="mydata.json")
     return None
 
 

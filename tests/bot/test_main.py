@@ -57,7 +57,7 @@ def test_help_lists_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         command.main(["--help"])
     said = capsys.readouterr().out
-    assert all(f"  {verb} " in said for verb in VERBS)
+    assert all(f"  {verb}" in said for verb in VERBS)
 
 
 @pytest.mark.parametrize("arguments", [[], ["fly"], ["run", "--fast"]])
