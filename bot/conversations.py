@@ -73,6 +73,10 @@ class Conversations:
             if opened is not None and opened.expires_at <= at and self._open.get(key) is opened:
                 self._open.pop(key, None)
 
+    def ids(self) -> list[int]:
+        """The Telegram ids of those who are being asked something."""
+        return [user_id for _, _, user_id in list(self._open)]
+
     def forget(self, person: Person) -> None:
         """Let go of a person's conversations and those in their chat, and of traces in others'."""
         for key, opened in list(self._open.items()):

@@ -30,6 +30,7 @@ from bot.ledger import Ledger
 from bot.limits import Limits
 from bot.menu import Menu
 from bot.metrics import Metrics
+from bot.oblivion import Oblivion
 from bot.polling import Poller
 from bot.raw import kind_of
 from bot.registry import Registry
@@ -38,12 +39,11 @@ from bot.throttle import Throttle
 from bot.turns import Desk, Turns
 from bot.wire import Wire
 from database import current, db, is_outage, now
-from models import Bot, Status, User
-from services import privacy, users
+from models import Bot
+from services import users
 from services.cache import Cache
 from services.chats import Chats
 from services.plugins import Switches
-from services.traces import words_of
 from services.users import People
 from settings import Secret, Settings
 
@@ -117,15 +117,16 @@ class Core:
             clock=parts.clock,
         )
         self.desks: dict[int, Desk] = {}
+        self.throttle = Throttle(settings.throttle_rate, settings.throttle_burst, store=parts.store)
+        self.oblivion = Oblivion(people, self.conversations, self.throttle, parts.cache)
         self.dispatch = Dispatch(
             parts.registry,
             self.ledger,
             self.conversations,
             self.inbox.people,
             called=parts.metrics.command,
-            let_go=self._let_go,
+            let_go=self.oblivion.let_go,
         )
-        self.throttle = Throttle(settings.throttle_rate, settings.throttle_burst, store=parts.store)
         self.turns = self._turns()
         self.crew = Crew(
             self.lanes,
@@ -289,18 +290,6 @@ class Core:
                         raise
                     failed.append(error)
         return failed
-
-    def _let_go(self, user: User) -> None:
-        """Drop what is in memory of a person who was erased, and what the cache holds.
-
-        What they sent and waits in memory has the same object: nothing handles it any more.
-        """
-        person = privacy.person_of(user)
-        user.take({"status": Status.BANNED})
-        self.inbox.people.forget(user.telegram_id)
-        self.conversations.forget(person)
-        self.throttle.forget(user.telegram_id)
-        self.parts.cache.forget(words_of(person))
 
 
 def _move_rows(model: Any, field_: Any, old: int, new: int) -> None:

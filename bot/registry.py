@@ -52,7 +52,7 @@ class Registry:
     on: Callable[[str, int], bool] = _always
     """Whether a plugin is on in a chat, or everywhere (0); see `bind`."""
     troubles: dict[str, str] = field(default_factory=dict)
-    """Plugins whose on_start failed, or that failed to bind, and what is wrong with them."""
+    """Plugins whose on_start failed, and what it said."""
 
     def add(self, plugin: Plugin) -> None:
         """Take a plugin in, and let it declare no more. Raises DeclarationError."""

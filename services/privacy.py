@@ -27,6 +27,7 @@ from models import (
     Status,
     User,
 )
+from services import erasures
 from services.traces import Person, is_by, mentions, rows_with, scrub
 
 Hooks: TypeAlias = Mapping[str, Callable[[User], Any]]
@@ -115,6 +116,7 @@ def erase(telegram_id: int, hooks: Hooks, *, own: Update = NOBODY) -> Receipt:
             **{model._meta.table_name: _erase_owned(model, user) for model in owned()},
             users=_erase_user(user),
         )
+        erasures.announce(telegram_id)
     return receipt
 
 

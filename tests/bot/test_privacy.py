@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from bot.chores import Chores
 from bot.testing import ROOT, ChatKit, Person
 from database import Database, db
-from models import AnalyticsEvent, Bot, Conversation, Failure, Inbox, Role, Status, User
+from models import AnalyticsEvent, Bot, Conversation, Erasure, Failure, Inbox, Role, Status, User
 from sandbox.cast import Person as Cast
 from services import analytics, failures, privacy, users
 from services.cache import open_cache
@@ -265,6 +266,29 @@ def test_a_row_that_points_at_the_person_is_in_the_way(kit: ChatKit, zelda: Pers
     assert zelda.send("/notes") == ["1. sphinx of black quartz"]
 
 
+def test_other_processes_let_go(kit: ChatKit, zelda: Person) -> None:
+    """Erased on the command line, the person is gone from the bot's memory within a second."""
+    privacy.erase(ID, kit.registry.hooks("delete_user"))
+    assert any(str(ID) in place for place in in_memory(kit))
+    kit.chores()
+    assert traces(kit) == []
+    assert Erasure.select().count() == 1
+    kit.pass_time(hours=2)
+    chores = Chores(kit.core, [])
+    chores.step(0.0)
+    chores.step(700.0)
+    assert Erasure.select().count() == 0
+
+
+def test_who_came_back_meanwhile_is_somebody_new(kit: ChatKit, zelda: Person) -> None:
+    """What they say after the erasure is not taken for what was erased."""
+    privacy.erase(ID, kit.registry.hooks("delete_user"))
+    zelda.send("/start")
+    zelda.send("/ask tell me")
+    kit.chores()
+    assert zelda.send("of sheep") == ["You said tell me."]
+
+
 def test_a_ban_survives(kit: ChatKit, zelda: Person) -> None:
     """Of somebody who is banned the id and the ban stay, and nothing else."""
     users.set_status(User.get(telegram_id=ID), Status.BANNED)
@@ -299,7 +323,8 @@ def test_an_id_that_nobody_has(kit: ChatKit, zelda: Person) -> None:
     held = privacy.export(999, kit.registry.hooks("export_user"))
     assert held["core"]["users"] == [] and held["plugins"]["notes"] == []
     assert privacy.erase(999, kit.registry.hooks("delete_user")).rows == 0
-    assert sorted(rows(kit.database)) == before
+    after = [row for row in rows(kit.database) if not row.startswith("erasures: ")]
+    assert sorted(after) == before
 
 
 def test_a_failure_that_is_emptied_cannot_be_replayed(kit: ChatKit, zelda: Person) -> None:
@@ -315,6 +340,6 @@ def test_every_table_of_the_core_is_looked_at() -> None:
 
     hold = {"users", "analytics_events", "bots", "inbox", "conversations", "failures"}
     hold |= {"plugin_switches"}
-    hold_none = {"chats", "plugin_settings", "leases"}
+    hold_none = {"chats", "plugin_settings", "leases", "erasures"}
     assert {model._meta.table_name for model in TABLES} == hold | hold_none
     assert Bot._meta.table_name in hold
