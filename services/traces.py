@@ -63,7 +63,7 @@ def rows_with(
     wanted = None
     for column in columns:
         for mark in person.marks:
-            like = peewee.fn.LOWER(column.cast("text")).contains(mark.lower())
+            like = column.cast("text").contains(mark)
             wanted = like if wanted is None else wanted | like
     for row in list(model.select().where(wanted)):
         values = [row.__data__[column.name] for column in columns]
