@@ -203,4 +203,5 @@ class ChatKit:
         for seat in core.seats:
             seat.lease.step()
             core.lead(seat)
+        self.registry.start()
         return core
