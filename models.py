@@ -187,14 +187,14 @@ class UserPreference(Base):
 class Notice(Base):
     """A message to a person that is no answer, until it is sent or dropped.
 
-    `params` are sendMessage's, without the chat; `bot_id` is None when any bot may send it. It is not
-    sent before `planned_at`, and looked at again at `due_at`.
+    `params` are sendMessage's, without the chat; `bot_id` is None when any bot may send it. It is
+    not sent before `planned_at`, and looked at again at `due_at`.
     """
 
     id = BigAutoField()
     bot_id = BigIntegerField(null=True)
     user = ForeignKeyField(User, on_delete="CASCADE")
-    category = CharField(128)
+    category = CharField(64)
     params = JSONField()
     tries = SmallIntegerField(default=0, constraints=[SQL("DEFAULT 0")])
     due_at = DateTimeField(default=now, index=True)

@@ -27,7 +27,7 @@ def migrate(migrator: Migrator, _database: pw.Database, **_options: bool) -> Non
         id = pw.BigAutoField()
         bot_id = pw.BigIntegerField(null=True)
         user = pw.ForeignKeyField(people, on_delete="CASCADE")
-        category = pw.CharField(128)
+        category = pw.CharField(64)
         params = pw.JSONField()
         tries = pw.SmallIntegerField(default=0, constraints=[pw.SQL("DEFAULT 0")])
         due_at = pw.DateTimeField(index=True)

@@ -7,6 +7,8 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from peewee import fn
+
 from database import db, now
 from models import Notice, Status, User, UserPreference
 from services import preferences
@@ -45,18 +47,18 @@ def notify(
     return True
 
 
-def due(bot_ids: Collection[int | None], at: datetime, *, limit: int = 100) -> list[Notice]:
-    """The oldest notices of some bots that may be sent by now, each with its person."""
+def due(bot_ids: Collection[int | None], at: datetime, *, limit: int = 200) -> list[Notice]:
+    """Each person's oldest notice that some bots may send by now, with the person."""
     mine = Notice.bot_id.in_([bot for bot in bot_ids if bot is not None])
     if None in bot_ids:
         mine |= Notice.bot_id.is_null()
-    return list(
-        Notice.select(Notice, User)
-        .join(User)
-        .where(mine, Notice.due_at <= at)
-        .order_by(Notice.due_at, Notice.id)
-        .limit(limit)
-    )
+    oldest = fn.MIN(Notice.id)
+    first = Notice.select(oldest).where(mine, Notice.due_at <= at).group_by(Notice.user)
+    ids = [number for (number,) in first.order_by(oldest).limit(limit).tuples()]
+    if not ids:
+        return []
+    found = Notice.select(Notice, User).join(User).where(Notice.id.in_(ids))
+    return list(found.order_by(Notice.id))
 
 
 def choices(notices: Collection[Notice]) -> dict[int, UserPreference]:
