@@ -63,7 +63,8 @@ def letter(message: Any) -> Letter | None:
     if (to := message.reply_to_message) is None:
         return None
     here = Letter.chat_id == message.chat.id
-    return Letter.get_or_none(here, Letter.message_id == to.message_id)
+    found: Letter | None = Letter.get_or_none(here, Letter.message_id == to.message_id)
+    return found
 
 
 @plugin.on("message", content_types=["text", "photo", "document", "voice"], func=letter)
