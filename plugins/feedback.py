@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from peewee import BigIntegerField, IntegerField
-from telebot.apihelper import ApiTelegramException
 
 from bot import Context, Plugin
 
@@ -40,6 +39,8 @@ def take(ctx: Context) -> str:
 
 def send(ctx: Context) -> str:
     """Pass a message on, with a line above it that says whose it is."""
+    from telebot.apihelper import ApiTelegramException
+
     user, told = ctx.sender, 0
     head = f"✉️ {user.name} (@{user.username})" if user.username else f"✉️ {user.name}"
     for place in [chat()] if chat() else sorted(ctx.runtime.owner_ids):
@@ -70,6 +71,8 @@ def letter(message: Any) -> Letter | None:
 @plugin.on("message", content_types=["text", "photo", "document", "voice"], func=letter)
 def answer(ctx: Context) -> str:
     """Carry a reply back to the person; /feedback goes on from there."""
+    from telebot.apihelper import ApiTelegramException
+
     found = letter(ctx.event)
     try:
         ctx.bot.copy_message(found.user_id if found else 0, ctx.chat_id, ctx.event.message_id)

@@ -6,7 +6,6 @@ from collections import deque
 from typing import Any
 
 from peewee import BigIntegerField, TextField
-from telebot.apihelper import ApiTelegramException
 
 from bot import Context, Plugin
 
@@ -80,6 +79,8 @@ def floods(message: Any) -> bool:
 @plugin.on("message", content_types=["text", "photo", "sticker", "video"], func=floods)
 def calm(ctx: Context) -> str | None:
     """Warn somebody who floods; mute them when they go on, where the bot may."""
+    from telebot.apihelper import ApiTelegramException
+
     who = (ctx.chat_id, ctx.sender.telegram_id)
     recent.pop(who, None)
     if ctx.event.date - warned.get(who, 0) > 60 * mute():
