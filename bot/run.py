@@ -17,9 +17,10 @@ from bot.loader import load, locales, sources
 from bot.logs import setup
 from bot.process import Process, begin_again
 from bot.registry import Registry
+from bot.relay import Relay
 from bot.reload import Watcher, run_verb, snapshot
 from bot.wire import CurlWire
-from database import Database, bind, is_outage, open_database
+from database import Database, Postgres, bind, is_outage, open_database
 from services.cache import open_cache
 from services.migrations import pending
 from services.plugins import Preferences, Switches
@@ -82,6 +83,8 @@ def build(settings: Settings, *, again: bool = False) -> Process:
     parts.metrics.allow_commands(*registry.commands)
     parts.metrics.serve(settings.metrics_port)
     core = Core(parts)
+    if isinstance(database, Postgres):
+        core.ledger.relay = Relay(core.ledger, parts.courier, database.begin_connection)
     chores = Chores(core, [switches, preferences])
     process = Process(core, chores=[chores.step, chores.sync_menus, chores.send_notices])
     settle()
