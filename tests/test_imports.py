@@ -29,7 +29,8 @@ ORDER = """
     bot.conversations bot.rules bot.plugin bot.asks bot.registry
     bot.words bot.texts bot.markup bot.pieces bot.message bot.runtime bot.reading bot.context bot
     bot.loader bot.menu bot.throttle
-    bot.raw bot.inbox bot.lease bot.stroke bot.marks bot.ledger bot.middleware bot.plain bot.dispatch
+    bot.raw bot.inbox bot.lease bot.stroke bot.marks bot.ledger bot.middleware bot.plain
+    bot.dispatch
     bot.quarantine bot.turns bot.relay
     bot.lanes bot.crew bot.polling
     bot.notices bot.core bot.chores bot.process bot.reload bot.start bot.upgrade bot.keep bot.run
