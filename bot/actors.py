@@ -145,6 +145,13 @@ class Person(View):
         document = File(name, data, "application/octet-stream")
         return self._write(to, document=document, caption=caption or None)
 
+    def send_album(self, *photos: bytes, caption: str = "", to: View | None = None) -> list[str]:
+        """Send several photos at once, two if none are given; gives what `send` gives."""
+        view, (telegram, bot) = to or self, self._place()
+        files = [File("photo.png", data, "image/png") for data in photos or [PICTURE] * 2]
+        sent = self._do(lambda: telegram.send_album(bot, view.id, self.id, files, caption or None))
+        return [text_of(message) for message in view._messages(after=sent[-1]["message_id"])]
+
     def send_file(self, name: str, data: bytes, *, photo: bool = False, caption: str = "") -> None:
         """Send a document, or a photo."""
         if photo:
@@ -219,6 +226,17 @@ class Person(View):
         """Have another standing in a group or a channel, such as "administrator" or "kicked"."""
         telegram, bot = self._place()
         self._do(lambda: telegram.member(bot, place.id, self.id, status))
+
+    def ask_to_join(self, place: View) -> None:
+        """Ask to be let into a group or a channel."""
+        telegram, bot = self._place()
+        self._do(lambda: telegram.ask_to_join(bot, place.id, self.id))
+
+    def pay(self, *, to: View | None = None) -> None:
+        """Pay the newest bill in Stars."""
+        view, (telegram, bot) = to or self, self._place()
+        bill = view._holding("invoice")["message_id"]
+        self._do(lambda: telegram.pay(bot, view.id, self.id, bill))
 
     def block(self, blocked: bool = True) -> None:
         """Block the bot, or let it in again."""

@@ -80,8 +80,9 @@ class ChatKit:
         self.time.moved += timedelta(**parts)
 
     def step(self) -> None:
-        """Let the bot handle everything that is waiting."""
-        while (count := self.core.step()) and count < self._waiting():
+        """Let the bot handle everything that is waiting, and send the notices that are due."""
+        clients = [seat.client for seat in self.core.seats]
+        while self._handle() or self.core.notices.step(clients):
             pass
 
     def push(self, update: dict[str, Any]) -> None:
@@ -160,9 +161,11 @@ class ChatKit:
         self.telegram.add_place(cast.Place(number, kind, title, cast.OWNER_ID))
         return View(self, number)
 
-    def _waiting(self) -> int:
-        """How many updates Telegram keeps; those fetched last are among them."""
-        return sum(self.telegram.unconfirmed(seat.bot_id) for seat in self.core.seats)
+    def _handle(self) -> bool:
+        """Fetch and handle once; whether Telegram keeps more than what was fetched."""
+        count = self.core.step()
+        kept = sum(self.telegram.unconfirmed(seat.bot_id) for seat in self.core.seats)
+        return 0 < count < kept
 
     def _telegram(self) -> Telegram:
         time, patience = self.time, Patience()

@@ -71,6 +71,30 @@ def moved(ctx: Context) -> None:
     ctx.bot.send_message(ctx.event.chat.id, f"{ctx.event.from_user.first_name}: {status}")
 
 
+@plugin.on("chat_join_request")
+def asked(ctx: Context) -> None:
+    ctx.bot.approve_chat_join_request(ctx.event.chat.id, ctx.event.from_user.id)
+
+
+@plugin.command("bill")
+def bill(ctx: Context) -> None:
+    """Ask for Stars."""
+    from telebot.types import LabeledPrice
+
+    prices = [LabeledPrice("Tea", 3)]
+    ctx.bot.send_invoice(ctx.chat_id, "Tea", "A cup", "tea", None, "XTR", prices)
+
+
+@plugin.on("pre_checkout_query")
+def agreed(ctx: Context) -> None:
+    ctx.bot.answer_pre_checkout_query(ctx.event.id, ok=True)
+
+
+@plugin.on("message", content_types=["successful_payment"])
+def paid(ctx: Context) -> str:
+    return "Thank you for the Stars."
+
+
 @plugin.on("message", regexp="^boom")
 def boom(ctx: Context) -> None:
     raise ValueError("no number")
@@ -118,6 +142,18 @@ def test_files_votes_and_reactions(bob: Person) -> None:
     bob.send("/poll")
     bob.vote("Coffee")
     bob.expect("You chose [1].", exact=True)
+
+
+def test_albums_bills_and_requests(bob: Person, group: View) -> None:
+    """What is sent at once, paid and asked for reaches the bot too."""
+    assert bob.send_album(caption="the sea") == ["I see the sea.", "I see no words."]
+    bob.send("/bill")
+    bob.pay()
+    bob.expect("Thank you for the Stars.")
+    group.make_bot("administrator")
+    bob.leave(group)
+    bob.ask_to_join(group)
+    group.expect("Bob: member")
 
 
 def test_inline(bob: Person, group: View) -> None:
