@@ -124,8 +124,7 @@ class Core:
             clock=parts.clock,
         )
         self.desks: dict[int, Desk] = {}
-        rate, burst = settings.throttle_rate, settings.throttle_burst
-        self.throttle = Throttle(rate, burst, clock=parts.timer, store=parts.store)
+        self.throttle = self._throttle()
         self.oblivion = Oblivion(people, self.conversations, self.throttle, parts.cache)
         self.dispatch = Dispatch(
             parts.registry,
@@ -224,6 +223,10 @@ class Core:
             ],
             self.dispatch.match,
         )
+
+    def _throttle(self) -> Throttle:
+        rate, burst = self.parts.settings.throttle_rate, self.parts.settings.throttle_burst
+        return Throttle(rate, burst, clock=self.parts.timer, store=self.parts.store)
 
     def _seat(self, token: Secret) -> Seat:
         parts, settings = self.parts, self.parts.settings
