@@ -35,6 +35,7 @@ class Chores:
         """Do what is due at the monotonic time `at`; raises what the database raises."""
         for table in self.tables:
             self._menus_stale |= table.refresh()
+        self.core.breaker.refresh()
         for seat in self.core.seats:
             if seat.led and seat.lease.valid():
                 self.core.lanes.wake(self.core.inbox.claim(seat.bot_id))
@@ -50,6 +51,12 @@ class Chores:
             self.core.conversations.sweep()
             while self.core.inbox.forget() == 5000:
                 pass
+
+    def tell_owners(self, _at: float) -> None:
+        """Tell the owners of plugins that were suspended; apart from `step`, as below."""
+        news = self.core.breaker.news
+        while news:
+            self.core.notify(news.pop(0))
 
     def sync_menus(self, at: float) -> None:
         """Bring every bot's command menu up to date, once its name is known.
@@ -76,8 +83,9 @@ class Chores:
         depth, age = self.core.inbox.depth()
         metrics.inbox_depth.set(depth)
         metrics.inbox_oldest_age.set(age)
-        for name in self.core.parts.registry.plugins:
-            metrics.plugin_state(name).set(self.core.parts.switches.on(name, 0))
+        for name in self.core.parts.registry.paths:
+            on = self.core.parts.switches.on(name, 0)
+            metrics.plugin_state(name).set(-1 if name in self.core.breaker.suspended else on)
 
     def _look_at_team(self) -> None:
         """Who was given a role, or lost it, has another menu."""

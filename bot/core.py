@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ import redis
 from telebot import TeleBot
 
 from bot import middleware
+from bot.breaker import Breaker
 from bot.client import Client
 from bot.context import Runtime
 from bot.conversations import Conversations
@@ -73,6 +75,8 @@ class Parts:
     lost: Callable[[], None] = lambda: None
     store: redis.Redis | None = None
     clock: Callable[[], datetime] = now
+    timer: Callable[[], float] = time.perf_counter
+    """Seconds, for what takes long."""
 
 
 @dataclass(slots=True)
@@ -101,6 +105,7 @@ class Core:
         self.parts = parts
         settings, local = parts.settings, current().local
         self.leases: dict[int, Lease] = {}
+        self.breaker = Breaker(clock=parts.clock, timer=parts.timer)
         people = People(settings.owner_ids, settings.default_language)
         self.inbox = Inbox(people, Chats(), leases=self.leases, clock=parts.clock)
         self.conversations = Conversations(clock=parts.clock)
@@ -120,6 +125,7 @@ class Core:
             self.ledger,
             self.conversations,
             self.inbox.people,
+            self.breaker,
             called=parts.metrics.command,
         )
         self.turns = self._turns()
@@ -186,7 +192,7 @@ class Core:
 
     def _turns(self) -> Turns:
         parts = self.parts
-        guard = middleware.guard(parts.metrics, self.notify, clock=parts.clock)
+        guard = middleware.guard(parts.metrics, self.notify, self.breaker, clock=parts.clock)
         return Turns(
             self.desks,
             self.inbox,
@@ -198,6 +204,7 @@ class Core:
             migrate=self._migrate,
             stop=parts.stop,
             lost=parts.lost,
+            clock=parts.timer,
         )
 
     def _chain(self, guard: middleware.Middleware) -> middleware.Step:
@@ -227,6 +234,7 @@ class Core:
             stop=parts.abandon,
             allowed=lease.valid,
             courier=parts.courier,
+            halt=self.breaker.halt,
         )
         runtime = self._runtime(client)
         self.dispatch.bind(client.telebot)
@@ -274,6 +282,7 @@ class Core:
                 for model in plugin.models:
                     if field_ := model._meta.fields.get("chat_id"):
                         _move_rows(model, field_, old, new)
+        self.parts.switches.refresh()
 
 
 def _move_rows(model: Any, field_: Any, old: int, new: int) -> None:

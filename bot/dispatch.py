@@ -11,6 +11,7 @@ from telebot import TeleBot
 from telebot.apihelper import ApiTelegramException
 
 from bot import codec, plain
+from bot.breaker import Breaker
 from bot.client import Ambiguous, Client, Stopping
 from bot.context import ENDED
 from bot.conversations import Change, Conversations
@@ -41,6 +42,7 @@ class Dispatch:
         ledger: Ledger,
         conversations: Conversations,
         people: People,
+        breaker: Breaker,
         *,
         called: Callable[[str], None],
     ) -> None:
@@ -48,6 +50,7 @@ class Dispatch:
         self.ledger = ledger
         self.conversations = conversations
         self.people = people
+        self.breaker = breaker
         self._called = called
 
     def match(self, turn: Turn) -> None:
@@ -73,7 +76,7 @@ class Dispatch:
             say(turn, "Cancelled." if opened else "Nothing to cancel.")
             return True
         step = self.registry.steps.get(opened.step) if opened and ctx.command is None else None
-        if opened is None or step is None or not self.registry.on(step.plugin, ctx.chat.id):
+        if opened is None or step is None or not self._runs(step.plugin, ctx.chat.id):
             return False
         ctx.state = opened.data
         ctx.effects.conversation = ENDED
@@ -87,15 +90,29 @@ class Dispatch:
             turn.outcome = "denied"
             return say(turn, "You may not use this command.")
         turn.client.check()
+        if not self.breaker.enter(handler, turn.started):
+            return self._excuse(turn, handler)
         if handler.atomic:
-            return self._call_atomic(turn, handler)
-        reply = handler.func(turn.ctx)
-        if isinstance(reply, str) and reply:
-            if turn.item.kind == "callback_query":
-                turn.ctx.send_text(reply)  # before the spinner stops
-            else:
-                turn.reply = turn.ctx.place_text(reply)
-        turn.outcome = "ok"
+            self._call_atomic(turn, handler)
+        else:
+            reply = handler.func(turn.ctx)
+            if isinstance(reply, str) and reply:
+                if turn.item.kind == "callback_query":
+                    turn.ctx.send_text(reply)  # before the spinner stops
+                else:
+                    turn.reply = turn.ctx.place_text(reply)
+            turn.outcome = "ok"
+        self.breaker.leave(handler.plugin)
+
+    def _excuse(self, turn: Turn, handler: Handler) -> None:
+        """Do nothing for a suspended plugin; who asks with a command is told, once in a chat."""
+        turn.outcome = "suspended"
+        if handler.command and self.breaker.tells(handler.plugin, turn.ctx.chat_id):
+            say(turn, "This is temporarily off. Please try again later.")
+
+    def _runs(self, plugin: str, chat_id: int) -> bool:
+        """Whether a plugin is on in a chat, and not suspended."""
+        return self.registry.on(plugin, chat_id) and not self.breaker.holds(plugin)
 
     def _call_atomic(self, turn: Turn, handler: Handler) -> None:
         """Writes and bookkeeping in one transaction; what the handler sends goes out after it.
@@ -150,7 +167,7 @@ class Dispatch:
             self._run_command, content_types=["text"], func=self._finds_command
         )
         for name, module in self.registry.modules.items():
-            plain.bind(telebot, name, module, self.registry.on)
+            plain.bind(telebot, name, module, self._runs, self.breaker)
         handlers = [h for plugin in self.registry.plugins.values() for h in plugin.handlers]
         for handler in sorted(handlers, key=lambda handler: handler.last):
             if handler.command is None:
@@ -167,11 +184,14 @@ class Dispatch:
     def _filter(self, handler: Handler) -> Callable[[Any], bool]:
         """The plugin is on in this chat, the button is its own, and its own filter agrees."""
         wanted, prefix = handler.filters.get("func"), handler.filters.get("data")
+        suspended = self.breaker.suspended
 
         def test(event: Any) -> bool:
             turn: Turn = event.turn
             ctx = turn.ctx
             if not self.registry.on(handler.plugin, ctx.chat.id if ctx.chat else 0):
+                return False
+            if suspended and self.breaker.holds(handler.plugin):
                 return False
             if handler.kind == "callback_query" and not ctx.match_data(handler.plugin, prefix):
                 return False

@@ -8,18 +8,25 @@ from typing import Any
 
 from telebot import TeleBot
 
+from bot.breaker import Breaker
 from bot.middleware import Turn
 from bot.plugin import Handler
 
 
-def bind(telebot: TeleBot, name: str, module: ModuleType, on: Callable[[str, int], bool]) -> None:
+def bind(
+    telebot: TeleBot,
+    name: str,
+    module: ModuleType,
+    on: Callable[[str, int], bool],
+    breaker: Breaker,
+) -> None:
     """Let a module register its handlers, and put each under the plugin's name and switches."""
     before = {id(handler) for handlers in _lists(telebot) for handler in handlers}
     module.register(telebot)
     for handlers in _lists(telebot):
         for handler in handlers:
             if id(handler) not in before:
-                _adopt(handler, name, on)
+                _adopt(handler, name, on, breaker)
 
 
 def _lists(telebot: TeleBot) -> list[list[dict[str, Any]]]:
@@ -28,7 +35,9 @@ def _lists(telebot: TeleBot) -> list[list[dict[str, Any]]]:
     return [table for table in tables if isinstance(table, list)]
 
 
-def _adopt(entry: dict[str, Any], plugin: str, on: Callable[[str, int], bool]) -> None:
+def _adopt(
+    entry: dict[str, Any], plugin: str, on: Callable[[str, int], bool], breaker: Breaker
+) -> None:
     func, filters = entry["function"], entry["filters"]
     name = getattr(func, "__name__", "handler")
     handler = Handler(plugin, name, func, "", {}, None, False, None, False)
@@ -36,7 +45,11 @@ def _adopt(entry: dict[str, Any], plugin: str, on: Callable[[str, int], bool]) -
     def run(event: Any, *more: Any, **words: Any) -> Any:
         turn: Turn = event.turn
         turn.handler = turn.ctx.handler = handler
+        if not breaker.enter(handler, turn.started):
+            turn.outcome = "suspended"
+            return None
         result = func(event, *more, **words)
+        breaker.leave(plugin)
         turn.outcome = "ok"
         return result
 

@@ -82,8 +82,9 @@ def build(settings: Settings, *, again: bool = False) -> Process:
     parts.metrics.allow_commands(*registry.commands)
     parts.metrics.serve(settings.metrics_port)
     core = Core(parts)
+    core.breaker.refresh()
     chores = Chores(core, [switches, preferences])
-    process = Process(core, chores=[chores.step, chores.sync_menus])
+    process = Process(core, chores=[chores.step, chores.sync_menus, chores.tell_owners])
     settle()
     if settings.development:
         Watcher(settings.plugins_path, seen, restart=process.restart).start()

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import tempfile
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
@@ -240,6 +241,7 @@ class ChatKit:
         """Do once what the process does every second: switches, settings, replays, menus."""
         chores = Chores(self.core, [self.switches, self.preferences])
         chores.step(0.0)
+        chores.tell_owners(0.0)
         chores.sync_menus(0.0)
         self.step()
 
@@ -273,8 +275,10 @@ class ChatKit:
             Catalogues(locales(self.registry)),
             self.switches,
             clock=self.clock,
+            timer=lambda: time.perf_counter() + self.moved.total_seconds(),
         )
         core = Core(parts)
+        core.breaker.refresh()
         self._closing.callback(parts.courier.close)
         for seat in core.seats:
             seat.lease.step()

@@ -28,7 +28,7 @@ ORDER = """
     bot.client bot.outbox
     bot.conversations bot.rules bot.plugin bot.asks bot.registry
     bot.words bot.texts bot.message bot.runtime bot.reading bot.context bot
-    bot.loader bot.menu bot.throttle
+    bot.loader bot.menu bot.throttle bot.breaker
     bot.raw bot.inbox bot.lease bot.stroke bot.ledger bot.middleware bot.plain bot.dispatch
     bot.quarantine bot.turns
     bot.lanes bot.crew bot.polling
