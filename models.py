@@ -348,6 +348,9 @@ class Ban(Base):
     created_at = DateTimeField(default=now)
     updated_at = DateTimeField(default=now)
 
+    if TYPE_CHECKING:
+        user_id: int
+
     class Meta:
         table_name = "bans"
 

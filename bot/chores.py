@@ -9,7 +9,7 @@ from typing import Protocol
 from bot.conversations import forget
 from bot.core import Core
 from models import Role, User
-from services import analytics
+from services import analytics, users
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +41,7 @@ class Chores:
                 self.core.lanes.wake(self.core.inbox.claim(seat.bot_id))
         if self._is_due("gauges", at, 5):
             self._measure_inbox()
+            users.lift_bans(self.core.parts.clock())
         if self._is_due("active", at, 60):
             for period in ("day", "week", "month"):
                 self.core.parts.metrics.active_users(period).set(analytics.active(period))

@@ -19,6 +19,7 @@ from bot import middleware
 from bot.breaker import Breaker
 from bot.client import Client
 from bot.context import Runtime
+from bot.control import Control
 from bot.conversations import Conversations
 from bot.courier import Courier
 from bot.crew import Crew
@@ -43,7 +44,7 @@ from models import Bot
 from services import users
 from services.cache import Cache
 from services.chats import Chats
-from services.plugins import Switches
+from services.plugins import Preferences, Switches
 from services.users import People
 from settings import Secret, Settings
 
@@ -66,6 +67,7 @@ class Parts:
     cache: Cache
     catalogues: Catalogues
     switches: Switches
+    preferences: Preferences
     metrics: Metrics = field(default_factory=Metrics)
     courier: Courier = field(default_factory=Courier)
     stop: threading.Event = field(default_factory=threading.Event)
@@ -266,6 +268,7 @@ class Core:
             registry=parts.registry,
             cache=parts.cache,
             clock=parts.clock,
+            plugins=Control(parts.registry, parts.switches, parts.preferences, self.breaker),
         )
 
     def _received(self, updates: list[dict[str, Any]], duplicates: int) -> None:

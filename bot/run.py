@@ -76,6 +76,7 @@ def build(settings: Settings, *, again: bool = False) -> Process:
         open_cache(settings.redis_url.reveal() if settings.redis_url else None),
         Catalogues(locales(registry), default=settings.default_language),
         switches,
+        preferences,
         store=_store(settings),
         courier=Courier(settings.telegram_url),
     )

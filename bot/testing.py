@@ -274,6 +274,7 @@ class ChatKit:
             open_cache(None),
             Catalogues(locales(self.registry)),
             self.switches,
+            self.preferences,
             clock=self.clock,
             timer=lambda: time.perf_counter() + self.moved.total_seconds(),
         )

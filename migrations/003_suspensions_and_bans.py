@@ -37,7 +37,7 @@ def migrate(migrator: Migrator, _database: pw.Database, **_options: bool) -> Non
         class Meta:
             table_name = "bans"
 
-    migrator.sql("CREATE INDEX users_lower_username ON users (LOWER(username))")
+    migrator.sql('CREATE INDEX "users_lower_username" ON "users" (LOWER("username"))')
 
 
 def rollback(migrator: Migrator, _database: pw.Database, **_options: bool) -> None:

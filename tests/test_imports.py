@@ -27,8 +27,9 @@ ORDER = """
     bot.pace bot.limits bot.retries bot.form bot.wire bot.answer bot.courier bot.sending
     bot.client bot.outbox
     bot.conversations bot.rules bot.plugin bot.asks bot.registry
+    bot.breaker bot.control
     bot.words bot.texts bot.message bot.runtime bot.reading bot.context bot
-    bot.loader bot.menu bot.throttle bot.breaker
+    bot.loader bot.menu bot.throttle
     bot.raw bot.inbox bot.lease bot.stroke bot.ledger bot.middleware bot.plain bot.dispatch
     bot.quarantine bot.turns
     bot.lanes bot.crew bot.polling

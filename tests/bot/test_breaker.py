@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from bot import breaker as parts
 from bot.breaker import FAILURES, LONGEST, OVERTIME, RUNS, Breaker, Fault, notice
+from bot.middleware import EPOCH
 from bot.plugin import Handler
 from bot.testing import ChatKit
 from database import Database
@@ -88,7 +88,7 @@ class Scene:
         self.breaker = Breaker(clock=self.clock, timer=lambda: self.at)
 
     def clock(self) -> datetime:
-        return datetime(2026, 1, 1) + timedelta(seconds=self.at)
+        return EPOCH + timedelta(seconds=self.at)
 
     def run(self, *, fails: bool = False, name: str = "trial") -> bool:
         """Run a handler; whether it was let in."""
@@ -308,8 +308,8 @@ def test_the_table_is_written_only_when_something_changes(
 ) -> None:
     """Not by the runs of a plugin, nor by its failures while it is suspended."""
     written: list[str] = []
-    monkeypatch.setattr(parts.plugins, "suspend", lambda plugin, rest: written.append(plugin))
-    monkeypatch.setattr(parts.plugins, "resume", written.extend)
+    monkeypatch.setattr(plugins, "suspend", lambda plugin, rest: written.append(plugin))
+    monkeypatch.setattr(plugins, "resume", written.extend)
     monkeypatch.setattr(plugins, "suspensions", dict)
     scene.run()
     scene.breaker.refresh()
