@@ -29,7 +29,10 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A plugin as the team sees it; `trouble` says why it is broken or suspended."""
+    """A plugin as the team sees it, its commands with their aliases.
+
+    `trouble` says why it is broken or suspended.
+    """
 
     name: str
     description: str
@@ -103,7 +106,7 @@ class Control:
             plugin.description,
             self._state(name, chat_id),
             tuple(plugin.settings.values()),
-            tuple(command.name for command in plugin.commands),
+            tuple(name for each in plugin.commands for name in (each.name, *each.aliases)),
             trouble,
         )
 

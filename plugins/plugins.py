@@ -71,7 +71,9 @@ def overview(ctx: Context) -> Page:
     every = ctx.plugins.all(ctx.chat_id)
     labels = [(f"{SIGNS[each.state]} {each.name}", f"show:{each.name}") for each in every]
     lines = [f"{SIGNS[each.state]} {each.name} - {ctx._(each.description)}" for each in every]
-    return "\n".join(lines), [labels[start : start + 2] for start in range(0, len(labels), 2)]
+    return "\n".join(lines)[:4000], [
+        labels[start : start + 2] for start in range(0, len(labels), 2)
+    ]
 
 
 def page(ctx: Context, name: str) -> Page:
