@@ -10,7 +10,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from threading import get_ident
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from database import now
 from services import plugins
@@ -27,7 +27,7 @@ RUNS = 20
 """...among so many runs of its handlers in a row..."""
 WITHIN = timedelta(seconds=60)
 """...within this time."""
-OVERTIME = 30.0
+OVERTIME = 60.0
 """Seconds after which a handler that still runs has failed; waits for Telegram do not count."""
 GAP = 5.0
 """Seconds without a look after which the process was asleep, or the database away."""
@@ -44,6 +44,10 @@ class Fault(NamedTuple):
 
     failure: str
     traceback: str = ""
+
+
+Run: TypeAlias = "tuple[Handler, float, int]"
+"""A handler that runs: since when by the timer, and as which run of its plugin."""
 
 
 class Breaker:
@@ -68,8 +72,7 @@ class Breaker:
         self._failures: defaultdict[str, deque[tuple[int, datetime]]] = defaultdict(
             lambda: deque(maxlen=FAILURES)
         )
-        self._running: dict[int, tuple[Handler, float]] = {}
-        """What runs by thread, and since when by the timer."""
+        self._running: dict[int, Run] = {}
         self._trying: dict[str, int] = {}
         """The threads in which suspended plugins are tried."""
         self._told: dict[str, set[int]] = {}
@@ -91,8 +94,8 @@ class Breaker:
         plugin, thread = handler.plugin, get_ident()
         if plugin in self.suspended and not self._try(plugin, thread):
             return False
-        self._runs[plugin] += 1
-        self._running[thread] = (handler, began)
+        number = self._runs[plugin] = self._runs[plugin] + 1
+        self._running[thread] = (handler, began, number)
         return True
 
     def leave(self, plugin: str, *, well: bool = True) -> None:
@@ -108,30 +111,20 @@ class Breaker:
         run = self._running.get(thread)
         if run is None:
             return None
-        (handler, began), halted = run, self._timer()
-        self._running[thread] = (handler, math.inf)
+        handler, began, number = run
+        halted = self._timer()
+        self._running[thread] = (handler, math.inf, number)
 
         def go_on() -> None:
-            self._running[thread] = (handler, began + self._timer() - halted)
+            self._running[thread] = (handler, began + self._timer() - halted, number)
 
         return go_on
 
     def fail(self, plugin: str, fault: Fault) -> None:
-        """Count a failure; suspend the plugin, or keep it suspended for longer."""
-        self._running.pop(get_ident(), None)
-        with self._lock:
-            if rest := self.suspended.get(plugin):
-                if self._trying.pop(plugin, None) or self._is_due(rest):
-                    self._suspend(plugin, fault)
-                return
-            seen = self._failures[plugin]
-            seen.append((self._runs[plugin], self._clock()))
-            (first_run, first_at), (last_run, last_at) = seen[0], seen[-1]
-            if len(seen) < FAILURES or last_run - first_run >= RUNS:
-                return
-            if timedelta() <= last_at - first_at <= WITHIN:
-                self._suspend(plugin, fault)
-        return
+        """Note that the handler in this thread, or a filter, has failed by its own fault."""
+        thread = get_ident()
+        run = self._running.pop(thread, None)
+        self._count(plugin, run[2] if run else self._runs[plugin], thread, fault)
 
     def tells(self, plugin: str, chat_id: int) -> bool:
         """Whether a chat is to be told that a plugin is off: once each time it is suspended."""
@@ -176,12 +169,13 @@ class Breaker:
             self._awake = at
         self._looked = at
         for thread, run in list(self._running.items()):
-            handler, began = run
-            if at - max(began, self._awake) > OVERTIME and self._running.get(thread) is run:
+            handler, began, number = run
+            late = at - max(began, self._awake) > OVERTIME
+            if late and self._running.get(thread) is run:
                 del self._running[thread]
                 name = f"{handler.plugin}.{handler.name}"
                 fault = Fault(f"{name} runs for more than {OVERTIME:.0f} seconds")
-                self.fail(handler.plugin, fault)
+                self._count(handler.plugin, number, thread, fault)
 
     def resume(self, plugin: str) -> None:
         """End a suspension by hand. Writes in the caller's transaction."""
@@ -189,6 +183,21 @@ class Breaker:
         with self._lock:
             self._close(plugin)
             self._lately.pop(plugin, None)
+
+    def _count(self, plugin: str, number: int, thread: int, fault: Fault) -> None:
+        """Count a failure; suspend the plugin, or keep it suspended for longer."""
+        with self._lock:
+            if plugin in self.suspended:
+                if self._trying.get(plugin) == thread or not self.holds(plugin):
+                    self._trying.pop(plugin, None)
+                    self._suspend(plugin, fault)
+                return
+            seen = self._failures[plugin]
+            seen.append((number, self._clock()))
+            numbers, times = zip(*seen)
+            close = max(numbers) - min(numbers) < RUNS and times[-1] - times[0] <= WITHIN
+            if len(seen) == FAILURES and close:
+                self._suspend(plugin, fault)
 
     def _try(self, plugin: str, thread: int) -> bool:
         """Let one update through to a plugin whose time is over."""

@@ -226,10 +226,7 @@ def guard(
                 raise
             turn.reply = None
             if _blocked_by_user(error):
-                turn.outcome = "blocked"
-                if turn.user is not None and turn.item.lane == turn.user.telegram_id:
-                    _set_blocked(turn, turn.user, True)
-                return
+                return _follow_block(turn)
             turn.outcome = "error"
             metrics.error(type(error).__name__)
             failure = turn.failure = failure_of(turn, error)
@@ -248,6 +245,12 @@ def guard(
             say(turn, "Sorry, something went wrong. The owners have been told.")
 
     return run
+
+
+def _follow_block(turn: Turn) -> None:
+    turn.outcome = "blocked"
+    if turn.user is not None and turn.item.lane == turn.user.telegram_id:
+        _set_blocked(turn, turn.user, True)
 
 
 def _goes_on(turn: Turn, error: BaseException) -> bool:

@@ -217,7 +217,7 @@ def test_handlers_that_run_too_long_are_failures(scene: Scene) -> None:
     assert not scene.breaker.suspended
     scene.live(3)
     rest = scene.breaker.suspended["trial"]
-    assert (rest.times, rest.failure) == (1, "trial.boom runs for more than 30 seconds")
+    assert (rest.times, rest.failure) == (1, "trial.boom runs for more than 60 seconds")
     for thread in threads:
         thread.end()
 
