@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
-
 from bot import Context, Plugin
 
 plugin = Plugin(__name__)
 
-Page: TypeAlias = tuple[str, list[list[tuple[str, str]]]]
-"""A text and the buttons under it."""
-
+Page = tuple[str, list[list[tuple[str, str]]]]
 SIGNS = {"on": "🟢", "off": "⚪", "off here": "⚪", "suspended": "🟠", "broken": "🔴"}
 
 
@@ -20,7 +16,7 @@ def plugins(ctx: Context) -> None:
     match ctx.args:
         case ["on" | "off" as state, name, *where] if where in ([], ["here"]):
             text, buttons = switch(ctx, name, on=state == "on", here=bool(where))
-        case ["set", name, key, *words] if words:
+        case ["set", name, key, _, *_]:
             text, buttons = change(ctx, name, key, ctx.text.split(maxsplit=3)[3])
         case ["reset", name, key]:
             text, buttons = change(ctx, name, key, None)
@@ -33,8 +29,13 @@ def plugins(ctx: Context) -> None:
 
 @plugin.on("callback_query", role="admin")
 def tap(ctx: Context) -> None:
-    """Show a plugin or the list, or switch the plugin whose button was tapped."""
-    what, name = ctx.data.split(":", 1)
+    """Show a plugin or the list, switch a plugin, or ask for a setting's new value."""
+    what, name, *number = ctx.data.split(":")
+    if number and (found := ctx.plugins.get(name)):
+        key = found.settings[int(number[0])].key
+        question = ctx._("What shall {key} be? Send /cancel to leave it.")
+        ctx.ask(question.format(key=key), then=answer, data={"name": name, "key": key})
+        return
     if what == "show":
         text, buttons = page(ctx, name) if name else overview(ctx)
     else:
@@ -42,15 +43,24 @@ def tap(ctx: Context) -> None:
     ctx.edit(text, buttons=buttons)
 
 
+@plugin.step
+def answer(ctx: Context) -> None:
+    """Take the new value of a setting, from somebody who still may give it."""
+    if ctx.sender.role >= "admin":
+        text, buttons = change(ctx, ctx.state["name"], ctx.state["key"], ctx.text)
+        ctx.reply(text, buttons=buttons)
+
+
 def switch(ctx: Context, name: str, *, on: bool, here: bool) -> Page:
     """Switch a plugin and show it as it is now."""
     if name == plugin.name:
         return ctx._("I stay on: who would switch me on again?"), []
     try:
-        ctx.plugins.switch(name, on, ctx.chat_id if here else 0)
+        chat_id = ctx.chat_id if here else 0
+        ctx.plugins.switch(name, on, chat_id)
     except LookupError:
         return ctx._("There is no plugin {name}.").format(name=name), []
-    ctx.track("plugin_switched", plugin=name, on=on, chat_id=ctx.chat_id if here else 0)
+    ctx.track("plugin_switched", plugin=name, on=on, chat_id=chat_id)
     return page(ctx, name)
 
 
@@ -68,32 +78,23 @@ def change(ctx: Context, name: str, key: str, value: str | None) -> Page:
 
 def overview(ctx: Context) -> Page:
     """All plugins, with a button for each."""
-    every = ctx.plugins.all(ctx.chat_id)
-    labels = [(f"{SIGNS[each.state]} {each.name}", f"show:{each.name}") for each in every]
-    lines = [f"{SIGNS[each.state]} {each.name} - {ctx._(each.description)}" for each in every]
-    return "\n".join(lines)[:4000], [
-        labels[start : start + 2] for start in range(0, len(labels), 2)
-    ]
+    every = [(each, f"{SIGNS[each.state]} {each.name}") for each in ctx.plugins.all(ctx.chat_id)]
+    lines = [f"{label} - {ctx._(each.description)}" for each, label in every]
+    return "\n".join(lines)[:4000], [[(label, f"show:{each.name}")] for each, label in every]
 
 
 def page(ctx: Context, name: str) -> Page:
-    """A plugin with its settings, and the buttons that switch it."""
+    """A plugin with its settings, and the buttons that switch and set it."""
     found = ctx.plugins.get(name, ctx.chat_id)
     if found is None:
         return ctx._("There is no plugin {name}.").format(name=name), []
-    lines = [f"{SIGNS[found.state]} {name}: {said(ctx, found.state)}", ctx._(found.description)]
+    lines = [f"{SIGNS[found.state]} {name}: {ctx._(found.state)}", ctx._(found.description)]
     lines += [found.trouble[:500], *(f"/{command}" for command in found.commands)]
     for setting in found.settings:
         lines += [f"{setting.key} = {setting()}", f"  {ctx._(setting.help)}"]
         lines += [f"  {' | '.join(map(str, setting.choices))}"] if setting.choices else []
-    on, here = (ctx._("Switch on"), "on"), (ctx._("Switch on here"), "on-here")
-    off = [(ctx._("Switch off"), "off"), (ctx._("Switch off here"), "off-here")]
-    row = {"on": off, "off": [on], "off here": [here], "suspended": [on], "broken": []}
-    buttons = [[(label, f"{what}:{name}") for label, what in row[found.state]]]
-    return "\n".join(filter(None, lines)), [*buttons, [(ctx._("All plugins"), "show:")]]
-
-
-def said(ctx: Context, state: str) -> str:
-    """The state in words."""
-    words = {"on": ctx._("on"), "off": ctx._("off everywhere"), "off here": ctx._("off here")}
-    return words.get(state) or (ctx._("suspended") if state == "suspended" else ctx._("broken"))
+    on, here = (ctx._("Switch on"), f"on:{name}"), (ctx._("Switch on here"), f"on-here:{name}")
+    off = [(ctx._("Switch off"), f"off:{name}"), (ctx._("Switch off here"), f"off-here:{name}")]
+    rows = [{"on": off, "off": [on], "off here": [here], "suspended": [on]}.get(found.state, [])]
+    rows += [[(each.key, f"set:{name}:{place}")] for place, each in enumerate(found.settings)]
+    return "\n".join(filter(None, lines)), [*filter(None, rows), [(ctx._("All plugins"), "show:")]]

@@ -16,9 +16,10 @@ from services.plugins import suspensions
 from tests.chaos.city import City, Writer
 from tests.chaos.town import HERE
 
-SORRY = "Sorry, something went wrong. The owners have been told."
+pytestmark = pytest.mark.long
+
 SQLITE = pytest.mark.parametrize("empty_database_url", ["sqlite"], indirect=True)
-ROUND = 15.0
+ROUND = 10.0
 PAIRS = 3
 CHATS = range(8001, 8021)
 
@@ -110,22 +111,26 @@ def p99(city: City, writer: Writer) -> float:
     return statistics.quantiles(waits(), n=100)[98]
 
 
-@pytest.mark.long
 def test_the_others_do_not_notice(city: City, city_database: Database, tmp_path: Path) -> None:
-    """Their p99 beside a plugin that fails on 50 updates a second is at most 1.5 times theirs."""
+    """Their p99 is at most 1.5 times that beside the same plugin while it works, by rounds."""
+    broken = tmp_path / "broken"
+    broken.unlink()
     city.start()
     p99(city, Writer(city, 50, chats=range(5001, 5051)))
-    quiet, loud = list[float](), list[float]()
-    for place in range(PAIRS):
+    found: dict[bool, list[float]] = {False: [], True: []}
+    for place in range(2 * PAIRS):
+        fails = bool(place % 2)
+        broken.touch() if fails else broken.unlink(missing_ok=True)
         first = 50_000 + 100 * place
-        quiet.append(p99(city, Writer(city, 50, chats=range(first, first + 50))))
-        bother = Bothered(city, 50, chats=CHATS)
-        loud.append(p99(city, Writer(city, 50, chats=range(first + 50, first + 100))))
+        bother = Bothered(city, 20, chats=CHATS)
+        found[fails].append(p99(city, Writer(city, 50, chats=range(first, first + 50))))
         bother.stop()
         city.drain(city_database)
-    assert "fickle" in suspensions()
-    shown = [[round(1000 * one) for one in ones] for ones in (quiet, loud)]
-    ratio = statistics.median(loud) / statistics.median(quiet)
-    city.tell(f"p99 in ms: quiet {shown[0]}, beside a failing plugin {shown[1]}: {ratio:.2f}")
+        assert not fails or "fickle" in suspensions()
+    shown = [[round(1000 * one) for one in found[fails]] for fails in (False, True)]
+    ratio = statistics.median(found[True]) / statistics.median(found[False])
+    city.tell(
+        f"p99 in ms: {shown[0]} beside a plugin that works, {shown[1]} that fails: {ratio:.2f}"
+    )
     assert ratio <= 1.5
-    mend_and_see(city, tmp_path / "broken")
+    mend_and_see(city, broken)

@@ -46,9 +46,9 @@ def test_a_plugin_is_switched_by_buttons(kit: ChatKit) -> None:
     kit.alice.send("/plugins")
     kit.alice.tap("🟢 notes")
     assert kit.alice.last.startswith("🟢 notes: on\nKeep short notes")
-    assert kit.alice.buttons == ["Switch off", "Switch off here", "All plugins"]
+    assert kit.alice.buttons == ["Switch off", "Switch off here", "limit", "All plugins"]
     kit.alice.tap("Switch off")
-    assert kit.alice.last.startswith("⚪ notes: off everywhere")
+    assert kit.alice.last.startswith("⚪ notes: off\n")
     assert kit.bob.send("/notes") == [NO_NOTES]
     kit.alice.tap("Switch on")
     assert kit.bob.send("/notes") != [NO_NOTES]
@@ -134,6 +134,24 @@ def test_settings_are_shown_and_set(database: Database, tmp_path: Path) -> None:
         assert there.get("choosy", "loud") is True
 
 
+def test_a_setting_is_asked_for_by_its_button(kit: ChatKit) -> None:
+    """The answer is the new value; whoever is no admin any more gives none."""
+    kit.alice.send("/plugins notes")
+    kit.alice.tap("limit")
+    assert kit.alice.last == "What shall limit be? Send /cancel to leave it."
+    assert kit.alice.send("many") == ["limit cannot be many."]
+    kit.alice.tap("limit")
+    assert "limit = 5" in kit.alice.send("5")[0]
+    assert kit.preferences.get("notes", "limit") == 5
+    kit.bob.send("/ping")
+    users.set_role(User.get(telegram_id=kit.bob.id), Role.ADMIN)
+    kit.bob.send("/plugins notes")
+    kit.bob.tap("limit")
+    users.set_role(User.get(telegram_id=kit.bob.id), Role.USER)
+    kit.bob.send("9")
+    assert kit.preferences.get("notes", "limit") == 5
+
+
 def test_what_is_not_there_is_said(kit: ChatKit) -> None:
     """A plugin or a setting of another name."""
     for words in ("nothing", "off nothing", "on nothing here"):
@@ -165,7 +183,7 @@ def test_it_speaks_russian(kit: ChatKit) -> None:
     users.set_role(User.get(telegram_id=kit.vera.id), Role.ADMIN)
     kit.vera.send("/plugins notes")
     assert kit.vera.last.startswith("🟢 notes: включён\n")
-    assert kit.vera.buttons == ["Отключить", "Отключить здесь", "Все плагины"]
+    assert kit.vera.buttons == ["Отключить", "Отключить здесь", "limit", "Все плагины"]
 
 
 def test_a_switch_of_ones_own_is_seen_as_a_change(database: Database) -> None:
