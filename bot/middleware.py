@@ -234,11 +234,8 @@ def guard(
             said = f"{turn.label}: {failure['error']}: {failure['message']}"
             if turn.handler is not None and not excused:
                 breaker.fail(turn.handler.plugin, Fault(said, failure["traceback"]))
-            log.error(
-                "a handler failed",
-                exc_info=error,
-                extra={"update_id": turn.item.update_id, "handler": turn.label},
-            )
+            about = {"update_id": turn.item.update_id, "handler": turn.label}
+            log.error("a handler failed", exc_info=error, extra=about)
             if failures.notice_due(failure["fingerprint"], clock()):
                 failure["noticed_at"] = clock()
                 notify(said[:1000])

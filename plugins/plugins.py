@@ -1,7 +1,5 @@
 """Let admins switch plugins on and off, here or everywhere, and change their settings."""
 
-from __future__ import annotations
-
 from bot import Context, Plugin
 
 plugin = Plugin(__name__)
@@ -88,7 +86,9 @@ def page(ctx: Context, name: str) -> Page:
     found = ctx.plugins.get(name, ctx.chat_id)
     if found is None:
         return ctx._("There is no plugin {name}.").format(name=name), []
-    lines = [f"{SIGNS[found.state]} {name}: {ctx._(found.state)}", ctx._(found.description)]
+    states = {"on": ctx._("on"), "off": ctx._("off"), "off here": ctx._("off here")}
+    states |= {"suspended": ctx._("suspended"), "broken": ctx._("broken")}
+    lines = [f"{SIGNS[found.state]} {name}: {states[found.state]}", ctx._(found.description)]
     lines += [found.trouble[:500], *(f"/{command}" for command in found.commands)]
     for setting in found.settings:
         lines += [f"{setting.key} = {setting()}", f"  {ctx._(setting.help)}"]

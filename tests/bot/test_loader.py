@@ -18,7 +18,7 @@ from services.plugins import Switches
 from settings import Secret, Settings
 
 GOOD = '''
-"""Tell whether the bot is alive."""
+"""Tell whether anybody is there."""
 from bot import Context, Plugin
 
 plugin = Plugin(__name__)
@@ -26,7 +26,7 @@ plugin = Plugin(__name__)
 
 @plugin.command("ping")
 def ping(ctx: Context) -> str:
-    """Check that the bot is alive."""
+    """Check that somebody is there."""
     return "pong"
 '''
 
@@ -240,7 +240,7 @@ def run_check(*folders: Path) -> tuple[int, list[str]]:
 
 def test_check_is_content_with_the_built_ins() -> None:
     """No word but the last."""
-    assert run_check(Path("plugins")) == (0, ["Plugins that are fine: 7."])
+    assert run_check(Path("plugins")) == (0, ["Plugins that are fine: 11."])
 
 
 def test_check_tells_every_problem(tmp_path: Path) -> None:
@@ -254,7 +254,7 @@ def test_check_tells_every_problem(tmp_path: Path) -> None:
         f"{tmp_path}/missing is no folder: make it, or mend PLUGINS_PATH.",
     ]
     assert lines[2].startswith(f"warning: {ping}:1: 2 texts have no translation, such as 'Tell ")
-    assert lines[2].endswith("alive.': put them into locales/ru/ping.po.")
+    assert lines[2].endswith("there.': put them into locales/ru/ping.po.")
     assert lines[3].startswith(f"warning: {two}: no docstring: begin the file with one")
     assert lines[4:] == ["Plugins that are fine: 2."]
 
@@ -272,7 +272,7 @@ def test_check_needs_neither_telebot_nor_a_database() -> None:
         "sys.exit('telebot' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True)
-    assert (done.returncode, done.stdout) == (0, b"Plugins that are fine: 7.\n")
+    assert (done.returncode, done.stdout) == (0, b"Plugins that are fine: 11.\n")
 
 
 def listed(settings: Settings) -> dict[str, list[str]]:
