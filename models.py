@@ -355,6 +355,21 @@ class Ban(Base):
         table_name = "bans"
 
 
+class Erasure(Base):
+    """That somebody was erased, for an hour, so that every process lets go of what it remembers.
+
+    Whom it was is told by who remembers them: `digest` is of the salt and the Telegram id.
+    """
+
+    id = AutoField()
+    salt = CharField(32)
+    digest = CharField(64)
+    created_at = DateTimeField(default=now, index=True)
+
+    class Meta:
+        table_name = "erasures"
+
+
 class Lease(Base):
     """Who does what only one process may do, as `bot.lease` counts it."""
 
@@ -381,5 +396,6 @@ TABLES: list[type[peewee.Model]] = [
     PluginSetting,
     Suspension,
     Ban,
+    Erasure,
     Lease,
 ]

@@ -9,7 +9,7 @@ from typing import Protocol
 from bot.conversations import forget
 from bot.core import Core
 from models import Role, User
-from services import analytics, users
+from services import analytics, erasures, users
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +36,7 @@ class Chores:
         for table in self.tables:
             self._menus_stale |= table.refresh()
         self.core.breaker.refresh()
+        self.core.oblivion.refresh()
         for seat in self.core.seats:
             if seat.led and seat.lease.valid():
                 self.core.lanes.wake(self.core.inbox.claim(seat.bot_id))
@@ -49,6 +50,7 @@ class Chores:
             self._due["forget"] = at + 600
         if self._is_due("forget", at, 600):
             forget(self.core.parts.clock() - timedelta(minutes=1))
+            erasures.forget(self.core.parts.clock())
             self.core.conversations.sweep()
             while self.core.inbox.forget() == 5000:
                 pass

@@ -15,13 +15,14 @@ from bot.conversations import Open
 from bot.message import Buttons
 from bot.runtime import ENDED, Effects, Runtime
 from models import User
-from services import analytics, users
+from services import analytics, privacy, users
 
 if TYPE_CHECKING:
     from telebot import TeleBot, types
 
     from bot.control import Control
     from bot.plugin import Command, Handler
+    from bot.registry import Registry
     from services.cache import Cache
 
 __all__ = ["ENDED", "Context", "Effects", "Runtime"]
@@ -285,6 +286,29 @@ class Context:
         if not 0 < len(event) <= 64:
             raise ValueError(f"{event!r} cannot be an event: name it with 1 to 64 letters.")
         self.effects.events.append((event, json.loads(json.dumps(data))))
+
+    @property
+    def registry(self) -> Registry:
+        """The plugins: `registry.stats()` and `registry.health()` ask those that can say."""
+        return self.runtime.registry
+
+    def export(self) -> dict[str, Any]:
+        """All that is held on the sender, of the core and of every plugin, as JSON has it."""
+        return privacy.export(self.sender.telegram_id, self.registry.hooks("export_user"))
+
+    def erase(self) -> privacy.Receipt:
+        """Erase the sender everywhere, and say what that was; after that, only reply.
+
+        Raises RuntimeError in a handler that is not atomic: there, what the update itself leaves
+        behind would be written after it.
+        """
+        if self.handler is None or not self.handler.atomic:
+            raise RuntimeError("erase() is for atomic handlers: declare it with atomic=True.")
+        hooks, own = self.registry.hooks("delete_user"), self.runtime.bot_id
+        number = self.update.update_id
+        receipt = privacy.erase(self.sender.telegram_id, hooks, own=(own, number))
+        self.effects.erased = True
+        return receipt
 
     def speak(self, language: str) -> None:
         """Speak another language with the user from now on, in the command menu too."""

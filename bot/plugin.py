@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 import peewee
 
 from bot import rules
+from bot.hooks import Hooks
 from bot.rules import DeclarationError
 from models import Base, Role
 
@@ -83,7 +84,7 @@ class Setting(Generic[S]):
         return same and (self.choices is None or value in self.choices)
 
 
-class Plugin:
+class Plugin(Hooks):
     """One feature of the bot, declared in one file.
 
         plugin = Plugin(__name__)
@@ -98,6 +99,7 @@ class Plugin:
     """
 
     def __init__(self, name: str) -> None:
+        super().__init__()
         self.name = rules.plugin_name(name.rpartition(".")[2])
         module = sys.modules.get(name)
         self.description = (inspect.getdoc(module) or "").partition("\n")[0].strip()
@@ -106,7 +108,6 @@ class Plugin:
         self.steps: dict[str, Handler] = {}
         self.settings: dict[str, Setting[Any]] = {}
         self.models: list[type[Base]] = []
-        self._loaded = False
 
     def command(
         self, name: str, *aliases: str, role: str = "user", atomic: bool = False
@@ -199,10 +200,6 @@ class Plugin:
 
         return Model
 
-    def close(self) -> None:
-        """Take no more declarations: the plugin is loaded."""
-        self._loaded = True
-
     def _add(
         self,
         func: Callable[[Any], object],
@@ -238,13 +235,6 @@ class Plugin:
                     f"The command {name!r} is declared twice, for {other}() and {function}():"
                     " rename one of them."
                 )
-
-    def _refuse_late(self) -> None:
-        if self._loaded:
-            raise DeclarationError(
-                f"The plugin {self.name} is loaded already: declare at the top of its file, not"
-                " inside a function."
-            )
 
     def _table_name(self, model: type[peewee.Model]) -> str:
         words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", model.__name__)

@@ -284,6 +284,7 @@ class ChatKit:
         for seat in core.seats:
             seat.lease.step()
             core.lead(seat)
+        self.registry.start()
         return core
 
 
