@@ -56,6 +56,11 @@ DATA_SIZE = 64
 HELP_SIZE = 256
 """Letters that Telegram lets a command's description have."""
 
+CATEGORY_SIZE = 48
+"""Bytes of "plugin.category" that a button carries beside what it does."""
+LABEL_SIZE = 60
+"""Letters that are still read on a button."""
+
 SETTING_TYPES = (bool, int, float, str)
 
 _PLUGIN = re.compile(r"[a-z][a-z0-9_]{0,31}")
@@ -289,3 +294,18 @@ def _is_cron_part(part: str, least: int, most: int) -> bool:
     found = _CRON_PART.fullmatch(part)
     numbers = [int(number) for number in found.groups()[:2] if number] if found else [-1]
     return numbers == sorted(numbers) and all(least <= number <= most for number in numbers)
+
+
+def category(plugin: str, name: str, meaning: str) -> None:
+    """Check the declaration of a kind of notices."""
+    if not name.isidentifier() or len(f"{plugin}.{name}".encode()) > CATEGORY_SIZE:
+        raise DeclarationError(f"{name!r} cannot be a category: write it as a short Python name.")
+    if not 0 < len(meaning.strip()) <= LABEL_SIZE:
+        raise DeclarationError(
+            f"The category {name!r} needs a help of 1 to {LABEL_SIZE} letters: it is on a button."
+        )
+
+
+def no_category(plugin: str, name: str) -> str:
+    """What is wrong with a notice whose category nobody declared."""
+    return f"{plugin}.{name} is no category: declare it with plugin.category({name!r}, …)."

@@ -92,7 +92,8 @@ def build(settings: Settings, *, again: bool = False) -> Process:
     if isinstance(database, Postgres):
         core.ledger.relay = Relay(core.ledger, parts.courier, database.begin_connection)
     chores = Chores(core, [switches, preferences])
-    process = Process(core, chores=[chores.step, chores.sync_menus, chores.tell_owners])
+    regular = [chores.step, chores.sync_menus, chores.tell_owners, chores.send_notices]
+    process = Process(core, chores=regular)
     settle()
     if settings.development:
         Watcher(settings.plugins_path, seen, restart=process.restart).start()

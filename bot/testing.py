@@ -226,8 +226,9 @@ class ChatKit:
         self.moved += timedelta(**parts)
 
     def step(self) -> None:
-        """Let the bot handle everything that is waiting."""
-        while self.core.step():
+        """Let the bot handle everything that is waiting, and send the notices that are due."""
+        clients = [seat.client for seat in self.core.seats]
+        while self.core.step() or self.core.notices.step(clients):
             pass
 
     def restart(self) -> None:

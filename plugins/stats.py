@@ -23,7 +23,7 @@ def stats(ctx: Context) -> None:
     """See how the bot is used."""
     numbers = ctx.cache.remember("stats", lambda: count(ctx), seconds=300)
     picture = draw(numbers["days"])
-    ctx.bot.send_photo(ctx.chat_id, picture, caption=say(ctx, numbers)[:1024])
+    ctx.reply(say(ctx, numbers), photo=picture)
 
 
 def count(ctx: Context) -> dict[str, Any]:

