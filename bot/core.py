@@ -127,15 +127,7 @@ class Core:
         self.desks: dict[int, Desk] = {}
         self.throttle = Throttle(settings.throttle_rate, settings.throttle_burst, store=parts.store)
         self.oblivion = Oblivion(people, self.conversations, self.throttle, parts.cache)
-        self.dispatch = Dispatch(
-            parts.registry,
-            self.ledger,
-            self.conversations,
-            self.inbox.people,
-            self.breaker,
-            called=parts.metrics.command,
-            let_go=self.oblivion.let_go,
-        )
+        self.dispatch = self._dispatch()
         self.turns = self._turns()
         self.crew = Crew(
             self.lanes,
@@ -198,6 +190,18 @@ class Core:
     def _committed(self, items: Sequence[Item]) -> None:
         self.lanes.release(items)
         self.crew.ring()
+
+    def _dispatch(self) -> Dispatch:
+        parts = self.parts
+        return Dispatch(
+            parts.registry,
+            self.ledger,
+            self.conversations,
+            self.inbox.people,
+            self.breaker,
+            called=parts.metrics.command,
+            let_go=self.oblivion.let_go,
+        )
 
     def _turns(self) -> Turns:
         parts = self.parts
