@@ -80,8 +80,11 @@ class Parts:
     lost: Callable[[], None] = lambda: None
     store: redis.Redis | None = None
     clock: Callable[[], datetime] = now
-    timer: Callable[[], float] = time.perf_counter
-    """Seconds, for what takes long."""
+    timer: Callable[[], float] = time.monotonic
+    """Measures the pauses of calls and of people."""
+    wait: Callable[[float], bool] | None = None
+    """Passes those pauses, and says whether to give up; by default it waits for `abandon`."""
+    lease: Callable[[str], Lease] = Lease
 
 
 @dataclass(slots=True)
@@ -125,7 +128,8 @@ class Core:
             clock=parts.clock,
         )
         self.desks: dict[int, Desk] = {}
-        self.throttle = Throttle(settings.throttle_rate, settings.throttle_burst, store=parts.store)
+        rate, burst = settings.throttle_rate, settings.throttle_burst
+        self.throttle = Throttle(rate, burst, clock=parts.timer, store=parts.store)
         self.oblivion = Oblivion(people, self.conversations, self.throttle, parts.cache)
         self.dispatch = self._dispatch()
         self.turns = self._turns()
@@ -234,14 +238,16 @@ class Core:
     def _seat(self, token: Secret) -> Seat:
         parts, settings = self.parts, self.parts.settings
         bot_id = int(token.reveal().partition(":")[0])
-        lease = self.leases[bot_id] = Lease(f"poller:{bot_id}")
-        limits = Limits(settings.send_rate, settings.send_rate_chat, settings.send_rate_group)
+        lease = self.leases[bot_id] = parts.lease(f"poller:{bot_id}")
+        rates = (settings.send_rate, settings.send_rate_chat, settings.send_rate_group)
         client = Client(
             bot_id,
             token,
             parts.wire,
-            limits,
+            Limits(*rates, clock=parts.timer),
             parts.metrics,
+            clock=parts.timer,
+            wait=parts.wait,
             stop=parts.abandon,
             allowed=lease.valid,
             courier=parts.courier,
