@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -11,15 +12,24 @@ from telebot import TeleBot
 from bot.middleware import Turn
 from bot.plugin import Handler
 
+log = logging.getLogger(__name__)
+
 
 def bind(telebot: TeleBot, name: str, module: ModuleType, on: Callable[[str, int], bool]) -> None:
-    """Let a module register its handlers, and put each under the plugin's name and switches."""
-    before = {id(handler) for handlers in _lists(telebot) for handler in handlers}
-    module.register(telebot)
-    for handlers in _lists(telebot):
-        for handler in handlers:
-            if id(handler) not in before:
-                _adopt(handler, name, on)
+    """Let a module register its handlers, and put each under the plugin's name and switches.
+
+    One that raises is left out whole, with a line in the log, and the rest runs.
+    """
+    before = [len(handlers) for handlers in _lists(telebot)]
+    try:
+        module.register(telebot)
+    except (Exception, SystemExit):
+        log.exception("the module %s is left out: mend what its register(bot) raises", name)
+        for handlers, count in zip(_lists(telebot), before):
+            del handlers[count:]
+    for handlers, count in zip(_lists(telebot), before):
+        for handler in handlers[count:]:
+            _adopt(handler, name, on)
 
 
 def _lists(telebot: TeleBot) -> list[list[dict[str, Any]]]:
