@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -73,6 +74,11 @@ class Parts:
     lost: Callable[[], None] = lambda: None
     store: redis.Redis | None = None
     clock: Callable[[], datetime] = now
+    timer: Callable[[], float] = time.monotonic
+    """Measures the pauses between calls."""
+    wait: Callable[[float], bool] | None = None
+    """Passes those pauses, and says whether to give up; by default it waits for `abandon`."""
+    lease: Callable[[str], Lease] = Lease
 
 
 @dataclass(slots=True)
@@ -216,14 +222,16 @@ class Core:
     def _seat(self, token: Secret) -> Seat:
         parts, settings = self.parts, self.parts.settings
         bot_id = int(token.reveal().partition(":")[0])
-        lease = self.leases[bot_id] = Lease(f"poller:{bot_id}")
-        limits = Limits(settings.send_rate, settings.send_rate_chat, settings.send_rate_group)
+        lease = self.leases[bot_id] = parts.lease(f"poller:{bot_id}")
+        rates = (settings.send_rate, settings.send_rate_chat, settings.send_rate_group)
         client = Client(
             bot_id,
             token,
             parts.wire,
-            limits,
+            Limits(*rates, clock=parts.timer),
             parts.metrics,
+            clock=parts.timer,
+            wait=parts.wait,
             stop=parts.abandon,
             allowed=lease.valid,
             courier=parts.courier,

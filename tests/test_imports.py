@@ -34,7 +34,7 @@ ORDER = """
     bot.lanes bot.crew bot.polling
     bot.core bot.chores bot.process bot.reload bot.start bot.upgrade bot.keep bot.run
     sandbox.*
-    bot.testing bot.__main__
+    bot.memory bot.actors bot.kit bot.examples bot.record bot.testing bot.__main__
     plugins.*
 """.split()
 PLUGINS_MAY = {"bot", "models", "settings"}
