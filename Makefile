@@ -17,7 +17,7 @@ run: $(VENV)/run.stamp
 	@exec $(BIN)/python -m bot up
 
 test: $(VENV)/dev.stamp $(VENV)/telebot
-	$(BIN)/python -m pytest -n auto --cov --cov-report=term --ignore=tests/browser tests
+	$(BIN)/python -m pytest -n auto --cov --cov-report=term --ignore=tests/browser
 
 check: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .

@@ -73,7 +73,9 @@ class View:
 
     def make_bot(self, status: str) -> None:
         """Give the bot a standing in this group or channel, such as "administrator" or "left"."""
-        self._do(lambda: self.kit.telegram.member(self.kit.bot_id, self.id, self.kit.bot_id, status))
+        self._do(
+            lambda: self.kit.telegram.member(self.kit.bot_id, self.id, self.kit.bot_id, status)
+        )
 
     def _messages(self, *, after: int = 0, most: int | None = None) -> list[dict[str, Any]]:
         history = self.kit.telegram.history(self.kit.bot_id, self.id, after=after, most=most)
@@ -168,15 +170,28 @@ class Person(View):
         """
         view, (telegram, bot) = to or self, self._place()
         found = [(number, b) for number, b in view._buttons() if b["text"] == label]
-        assert found, (
-            f"there is no button {label!r}, only {view.buttons}:\n\n{view.transcript}\n"
-        )
+        assert found, f"there is no button {label!r}, only {view.buttons}:\n\n{view.transcript}\n"
         number, button = found[-1]
         data = button.get("callback_data")
         assert data is not None, f"the button {label!r} sends nothing to the bot: {button}"
         self._do(lambda: telegram.press(bot, view.id, self.id, number, data))
         answers = [h for h in telegram.feed(self.kit.marked) if h["kind"] == "answer"]
         return answers[-1].get("text", "") if answers else ""
+
+    def send_album(self, *photos: bytes, caption: str = "", to: View | None = None) -> list[str]:
+        """Send photos at once, by default two; gives what `send` gives."""
+        view, (telegram, bot) = to or self, self._place()
+        files = [File("photo.png", data, "image/png") for data in photos or (PICTURE, PICTURE)]
+        sent = self._do(lambda: telegram.send_album(bot, view.id, self.id, files, caption or None))
+        return [text_of(message) for message in view._messages(after=sent[-1]["message_id"])]
+
+    def pay(self, *, to: View | None = None) -> str:
+        """Pay the newest invoice in Stars; gives why the bot refused, "" when it did not."""
+        view, (telegram, bot) = to or self, self._place()
+        message = view._holding("invoice")
+        self._do(lambda: telegram.pay(bot, view.id, self.id, message["message_id"]))
+        refused = [h["text"] for h in telegram.feed(self.kit.marked) if h["kind"] == "refusal"]
+        return refused[-1] if refused else ""
 
     def react(self, emoji: str, *, message: str = "", to: View | None = None) -> None:
         """React to the bot's newest message, or to the newest with a text; "" takes it back."""
@@ -210,6 +225,11 @@ class Person(View):
     def join(self, place: View) -> None:
         """Come into a group or a channel."""
         self.become("member", place)
+
+    def ask_to_join(self, place: View) -> None:
+        """Ask to be let into a group or a channel."""
+        telegram, bot = self._place()
+        self._do(lambda: telegram.ask_to_join(bot, place.id, self.id))
 
     def leave(self, place: View) -> None:
         """Go out of a group or a channel."""

@@ -39,15 +39,17 @@ def solve(ctx: Context) -> None:
     number, _, choice = ctx.data.partition(":")
     joiner = Joiner.get_or_none(id=number, user_id=ctx.sender.telegram_id)
     if joiner is None:
-        return ctx.edit("That is over.")
+        ctx.edit("That is over.")
+        return
+    joiner.wrong += int(choice) != joiner.answer
     if int(choice) == joiner.answer:
-        joiner.delete_instance()
         ctx.bot.approve_chat_join_request(joiner.chat_id, joiner.user_id)
-        return ctx.edit("Right. Come in!")
-    joiner.wrong += 1
-    joiner.save()
-    if joiner.wrong < tries():
-        return ctx.answer("That is not it. Try again.")
+        ctx.edit("Right. Come in!")
+    elif joiner.wrong >= tries():
+        ctx.bot.decline_chat_join_request(joiner.chat_id, joiner.user_id)
+        ctx.edit("Wrong again. Ask to join once more when you have counted.")
+    else:
+        joiner.save()
+        ctx.answer("That is not it. Try again.")
+        return
     joiner.delete_instance()
-    ctx.bot.decline_chat_join_request(joiner.chat_id, joiner.user_id)
-    ctx.edit("Wrong again. Ask to join once more when you have counted.")

@@ -28,7 +28,8 @@ def shop(ctx: Context) -> None:
 @plugin.on("callback_query", data="buy:")
 def buy(ctx: Context) -> None:
     if ctx.text not in GOODS:
-        return ctx.answer("That is no longer sold.", alert=True)
+        ctx.answer("That is no longer sold.", alert=True)
+        return
     title, stars = GOODS[ctx.text]
     prices = [LabeledPrice(title, stars)]
     payload = f"shop:{ctx.text}"

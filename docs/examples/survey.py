@@ -30,14 +30,17 @@ def survey(ctx: Context) -> None:
 @plugin.step(atomic=True)
 def answer(ctx: Context) -> str | None:
     path, answers = ctx.state["path"], ctx.state["answers"]
+    question, problem = path[-1], refuse(path[-1], ctx.text)
     if ctx.text == BACK and len(path) > 1:
-        return put(ctx, path[:-1], answers)
-    question = path[-1]
-    if problem := refuse(question, ctx.text):
-        return put(ctx, path, answers, f"{problem} ")
+        put(ctx, path[:-1], answers)
+        return None
+    if problem:
+        put(ctx, path, answers, f"{problem} ")
+        return None
     answers[question] = ctx.text
     if following := after(question, ctx.text):
-        return put(ctx, [*path, following], answers)
+        put(ctx, [*path, following], answers)
+        return None
     text = "\n".join(f"{QUESTIONS[name][0]} {answers[name]}" for name in path)
     Answers.replace(user_id=ctx.sender.telegram_id, text=text).execute()
     return f"Thank you!\n{text}"
