@@ -51,6 +51,15 @@ class Chores:
             while self.core.inbox.forget() == 5000:
                 pass
 
+    def send_notices(self, _at: float) -> None:
+        """Send the notices that are due, for the bots that this process acts for.
+
+        Apart from `step`, since there may be many.
+        """
+        led = [seat.client for seat in self.core.seats if seat.led and seat.lease.valid()]
+        while self.core.notices.step(led):
+            pass
+
     def sync_menus(self, at: float) -> None:
         """Bring every bot's command menu up to date, once its name is known.
 

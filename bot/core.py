@@ -30,6 +30,7 @@ from bot.ledger import Ledger
 from bot.limits import Limits
 from bot.menu import Menu
 from bot.metrics import Metrics
+from bot.notices import Delivery
 from bot.polling import Poller
 from bot.raw import kind_of
 from bot.registry import Registry
@@ -139,6 +140,7 @@ class Core:
         )
         self.turns.advance, self.turns.send_on = self.lanes.advance, self.crew.send_on
         self.seats = [self._seat(token) for token in settings.bots]
+        self.notices = Delivery(parts.clock, parts.stop.wait, any_bot=self.seats[0].client)
 
     def step(self, timeout: int = 0) -> int:
         """Fetch once for each bot, handle all that came, and commit; give the number of updates.

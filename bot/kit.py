@@ -80,8 +80,9 @@ class ChatKit:
         self.time.moved += timedelta(**parts)
 
     def step(self) -> None:
-        """Let the bot handle everything that is waiting."""
-        while (count := self.core.step()) and count < self._waiting():
+        """Let the bot handle everything that is waiting, and send the notices that are due."""
+        clients = [seat.client for seat in self.core.seats]
+        while self._handle() or self.core.notices.step(clients):
             pass
 
     def push(self, update: dict[str, Any]) -> None:
@@ -159,6 +160,11 @@ class ChatKit:
         number = -1_001_000_001_000 - self.telegram.newest
         self.telegram.add_place(cast.Place(number, kind, title, cast.OWNER_ID))
         return View(self, number)
+
+    def _handle(self) -> bool:
+        """Handle what is waiting; whether there may be more."""
+        count = self.core.step()
+        return 0 < count < self._waiting()
 
     def _waiting(self) -> int:
         """How many updates Telegram keeps; those fetched last are among them."""

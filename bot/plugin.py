@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
@@ -15,7 +16,8 @@ import peewee
 
 from bot import rules
 from bot.rules import DeclarationError
-from models import Base, Role
+from models import Base, Role, User
+from services import notices
 
 if TYPE_CHECKING:
     from bot.context import Context
@@ -107,6 +109,7 @@ class Plugin:
         self.commands: list[Command] = []
         self.steps: dict[str, Handler] = {}
         self.settings: dict[str, Setting[Any]] = {}
+        self.categories: dict[str, str] = {}
         self.models: list[type[Base]] = []
         self._loaded = False
 
@@ -186,6 +189,34 @@ class Plugin:
         setting = Setting(self.name, key, default, help, tuple(choices) if choices else None)
         self.settings[key] = setting
         return setting
+
+    def category(self, name: str, help: str) -> str:  # noqa: A002
+        """Declare a kind of notices that people can switch off; gives its full name.
+
+        `help` is what they read of it, in a few words.
+        """
+        self._refuse_late()
+        rules.category(self.name, name, help)
+        if name in self.categories:
+            raise DeclarationError(f"The category {name!r} is declared twice: rename one of them.")
+        self.categories[name] = help
+        return f"{self.name}.{name}"
+
+    def notify(
+        self,
+        user: User | int,
+        text: str,
+        *,
+        category: str,
+        parse_mode: str | None = None,
+        at: datetime | None = None,
+    ) -> bool:
+        """As `ctx.notify`, where there is no ctx: in a job, or in a thread of the plugin's own."""
+        name = category.removeprefix(f"{self.name}.")
+        if name not in self.categories:
+            raise LookupError(rules.no_category(self.name, name))
+        full = f"{self.name}.{name}"
+        return notices.notify(user, text, category=full, parse_mode=parse_mode, at=at)
 
     @cached_property
     def Model(self) -> type[Base]:  # noqa: N802  it is a class

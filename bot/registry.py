@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import Any
 
 from bot.plugin import Command, Handler, Plugin
-from bot.rules import DeclarationError
+from bot.rules import DeclarationError, no_category
 from models import TABLES, Role, User
 
 COMMANDS = 100
@@ -77,6 +77,26 @@ class Registry:
             for command in plugin.commands
             if command.role <= role
         ]
+
+    def category(self, plugin: str, name: str) -> str:
+        """The full name of a category: a plugin's own, or another one's as "plugin.category".
+
+        Raises LookupError.
+        """
+        owner, _, own = name.rpartition(".")
+        owner = owner or plugin
+        if owner not in self.plugins or own not in self.plugins[owner].categories:
+            raise LookupError(no_category(owner, own))
+        return f"{owner}.{own}"
+
+    def categories(self, chat_id: int) -> dict[str, str]:
+        """The kinds of notices of the plugins that are on in a chat: full names and their help."""
+        return {
+            f"{plugin.name}.{name}": meaning
+            for plugin in self.plugins.values()
+            if self.on(plugin.name, chat_id)
+            for name, meaning in plugin.categories.items()
+        }
 
     def _check(self, plugin: Plugin) -> dict[str, Handler]:
         if plugin.name in self.plugins:

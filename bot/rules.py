@@ -58,6 +58,10 @@ HELP_SIZE = 256
 
 ARROW = "→"
 """What stands between the two sides of an example."""
+CATEGORY_SIZE = 48
+"""Bytes of "plugin.category" that a button carries beside what it does."""
+LABEL_SIZE = 60
+"""Letters that are still read on a button."""
 
 SETTING_TYPES = (bool, int, float, str)
 
@@ -257,3 +261,18 @@ def setting(key: str, default: Any, meaning: str, choices: Collection[Any] | Non
         raise DeclarationError(f"The choices of {key!r} must be of the default's type.")
     if default not in choices:
         raise DeclarationError(f"The default of {key!r} is none of its choices: add it to them.")
+
+
+def category(plugin: str, name: str, meaning: str) -> None:
+    """Check the declaration of a kind of notices."""
+    if not name.isidentifier() or len(f"{plugin}.{name}".encode()) > CATEGORY_SIZE:
+        raise DeclarationError(f"{name!r} cannot be a category: write it as a short Python name.")
+    if not 0 < len(meaning.strip()) <= LABEL_SIZE:
+        raise DeclarationError(
+            f"The category {name!r} needs a help of 1 to {LABEL_SIZE} letters: it is on a button."
+        )
+
+
+def no_category(plugin: str, name: str) -> str:
+    """What is wrong with a notice whose category nobody declared."""
+    return f"{plugin}.{name} is no category: declare it with plugin.category({name!r}, …)."

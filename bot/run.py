@@ -83,7 +83,7 @@ def build(settings: Settings, *, again: bool = False) -> Process:
     parts.metrics.serve(settings.metrics_port)
     core = Core(parts)
     chores = Chores(core, [switches, preferences])
-    process = Process(core, chores=[chores.step, chores.sync_menus])
+    process = Process(core, chores=[chores.step, chores.sync_menus, chores.send_notices])
     settle()
     if settings.development:
         Watcher(settings.plugins_path, seen, restart=process.restart).start()

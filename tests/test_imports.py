@@ -27,12 +27,12 @@ ORDER = """
     bot.pace bot.limits bot.retries bot.form bot.wire bot.answer bot.courier bot.sending
     bot.client bot.outbox
     bot.conversations bot.rules bot.plugin bot.asks bot.registry
-    bot.words bot.texts bot.message bot.runtime bot.reading bot.context bot
+    bot.words bot.texts bot.markup bot.pieces bot.message bot.runtime bot.reading bot.context bot
     bot.loader bot.menu bot.throttle
     bot.raw bot.inbox bot.lease bot.stroke bot.ledger bot.middleware bot.plain bot.dispatch
     bot.quarantine bot.turns
     bot.lanes bot.crew bot.polling
-    bot.core bot.chores bot.process bot.reload bot.start bot.upgrade bot.keep bot.run
+    bot.notices bot.core bot.chores bot.process bot.reload bot.start bot.upgrade bot.keep bot.run
     sandbox.*
     bot.memory bot.actors bot.kit bot.examples bot.record bot.testing bot.__main__
     plugins.*
