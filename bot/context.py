@@ -282,7 +282,7 @@ class Context:
     ) -> bool:
         """Have a message sent to a person that is no answer: when and if they want it.
 
-        `category` is one that the plugin declared; `at` is the earliest time, UTC and naive.
+        `category` is one that the plugin declared; `at` is the earliest time; a naive one is UTC.
         False for somebody whom the bot does not know. Raises LookupError.
         """
         plugin = self.handler.plugin if self.handler else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from peewee import fn
@@ -27,15 +27,15 @@ def notify(
     """Have a message sent to a person, by their id at Telegram, as soon as they want it.
 
     Writes in the caller's transaction; the bot's process sends it. `category` is
-    "plugin.category", `buttons` a reply_markup as Telegram takes it, `at` the earliest time (UTC,
-    naive). False for somebody whom the bots do not know.
+    "plugin.category", `buttons` a reply_markup as Telegram takes it, `at` the earliest time; a
+    naive one is UTC. False for somebody whom the bots do not know.
     """
     person = user if isinstance(user, User) else User.get_or_none(User.telegram_id == user)
     if person is None:
         return False
     given = {"text": text, "parse_mode": parse_mode, "reply_markup": buttons}
     params = {name: value for name, value in given.items() if value is not None}
-    planned = at or now()
+    planned = at.astimezone(UTC).replace(tzinfo=None) if at and at.tzinfo else at or now()
     Notice.create(
         bot_id=bot_id,
         user=person.id,

@@ -1,7 +1,5 @@
 """Find a capital from any chat: write the bot's name and a part of the country's."""
 
-from telebot.types import InlineQueryResultArticle, InputTextMessageContent
-
 from bot import Context, Plugin
 
 plugin = Plugin(__name__)
@@ -20,14 +18,9 @@ CAPITALS = {
 def search(ctx: Context) -> None:
     wanted = ctx.text.strip().casefold()
     results = [
-        InlineQueryResultArticle(
-            country,
-            country,
-            InputTextMessageContent(f"The capital of {country} is {capital}."),
-            description=capital,
-        )
+        (country, f"The capital of {country} is {capital}.")
         for country, capital in CAPITALS.items()
         if wanted in country.casefold()
     ]
-    ctx.bot.answer_inline_query(ctx.event.id, results, cache_time=300)
+    ctx.answer(results, cache_time=300)
     ctx.track("search", found=len(results))

@@ -39,7 +39,7 @@ def buy(ctx: Context) -> None:
 @plugin.on("pre_checkout_query", func=lambda query: query.invoice_payload.startswith("shop:"))
 def check(ctx: Context) -> None:
     sold = ctx.event.invoice_payload.removeprefix("shop:") in GOODS
-    ctx.bot.answer_pre_checkout_query(ctx.event.id, sold, error_message="That is no longer sold.")
+    ctx.answer(None if sold else "That is no longer sold.")
 
 
 @plugin.on("message", content_types=["successful_payment"], atomic=True)
