@@ -180,6 +180,9 @@ class UserPreference(Base):
     muted = JSONField(default=list)
     updated_at = DateTimeField(default=now)
 
+    if TYPE_CHECKING:
+        user_id: int
+
     class Meta:
         table_name = "user_preferences"
 

@@ -230,7 +230,8 @@ class Context:
         """Send a message to the chat, to the same topic; options are telebot's send_message's.
 
         With `photo=`, `document=`, `video=`, `animation=`, `audio=` or `voice=` the text is the
-        caption. What is too long goes on in further messages; the last one is given. In an atomic handler it goes out after the commit, and the result is None.
+        caption. What is too long goes on in further messages; the last one is given. In an atomic
+        handler all goes out after the commit, and the result is None.
         """
         own = {"reply_markup": self._keyboard(buttons), "parse_mode": parse_mode}
         return messages.send(self.bot, text, {**messages.place(self), **own, **options})

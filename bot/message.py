@@ -61,7 +61,7 @@ def place(ctx: Context) -> dict[str, Any]:
     """
     message = ctx.message or ctx.event
     if ctx.kind == "chat_join_request":
-        return {"chat_id": message.user_chat_id}
+        return {"chat_id": ctx.event.user_chat_id}
     where: dict[str, Any] = {"chat_id": ctx.chat_id}
     if getattr(message, "is_topic_message", None):
         where["message_thread_id"] = getattr(message, "message_thread_id", None)
@@ -96,7 +96,8 @@ def _send_part(
 ) -> types.Message:
     options["parse_mode"] = part.parse_mode
     if media is None:
-        return bot.send_message(text=part.text, entities=part.entities, **options)
+        marks: Any = part.entities
+        return bot.send_message(text=part.text, entities=marks, **options)
     told = {"caption": part.text or None, "caption_entities": part.entities}
     sent: types.Message = getattr(bot, f"send_{media}")(**told, **options)
     return sent

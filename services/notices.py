@@ -54,7 +54,8 @@ def due(bot_ids: Collection[int | None], at: datetime, *, limit: int = 200) -> l
         mine |= Notice.bot_id.is_null()
     oldest = fn.MIN(Notice.id)
     first = Notice.select(oldest).where(mine, Notice.due_at <= at).group_by(Notice.user)
-    ids = [number for (number,) in first.order_by(oldest).limit(limit).tuples()]
+    rows: Any = first.order_by(oldest).limit(limit).tuples()
+    ids = [number for (number,) in rows]
     if not ids:
         return []
     found = Notice.select(Notice, User).join(User).where(Notice.id.in_(ids))

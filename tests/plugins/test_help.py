@@ -28,7 +28,7 @@ def test_help_lists_the_commands(kit: ChatKit) -> None:
     assert lines[:3] == ["This is what I can do:", "", "/help - See what I can do."]
     named = {line.split()[0] for line in lines[2:]}
     assert named == {
-        *("/help", "/language", "/note", "/notes"),
+        *("/help", "/language", "/note", "/notes", "/settings"),
         *("/profile", "/referrals", "/start"),
     }
 
