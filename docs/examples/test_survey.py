@@ -7,6 +7,8 @@ def test_the_way_of_tea(alice: Person, bob: Person) -> None:
     """Its own question, and the summary at the end."""
     assert bob.send("/survey") == ["Tea or coffee?"]
     assert bob.send("Tea") == ["With milk?"]
+    keys = bob.messages[-1]["keyboard"]["keyboard"]
+    assert [key["text"] for row in keys for key in row] == ["Yes", "No", "Back"]
     assert bob.send("No") == ["What do you wish for?"]
     assert bob.send("Biscuits") == [
         "Thank you!\nTea or coffee? Tea\nWith milk? No\nWhat do you wish for? Biscuits"

@@ -171,6 +171,24 @@ def members(kit: ChatKit) -> None:
     assert len(kit.calls("deleteMessage")) == 2
 
 
+@example("chat_join_request.py")
+def requests(kit: ChatKit) -> None:
+    promote(kit)
+    kit.dan.leave(kit.group)
+    kit.dan.ask_to_join(kit.group)
+    assert kit.group.last == "I accepted a new user!"
+    assert wire(kit, "approveChatJoinRequest")["user_id"] == str(kit.dan.id)
+
+
+@example("stars_payment.py")
+def stars(kit: ChatKit) -> None:
+    kit.bob.send("/start")
+    kit.bob.send("50 Stars")
+    assert kit.bob.messages[-1]["invoice"]["total_amount"] == 45
+    assert kit.bob.pay() == ""
+    assert kit.bob.last == "Payment for 50 Stars successful!"
+
+
 @example("custom_filters/is_filter_example.py")
 def replies(kit: ChatKit) -> None:
     first = kit.telegram.send(kit.bot_id, kit.bob.id, kit.bob.id, text="one")["message_id"]
