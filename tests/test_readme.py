@@ -104,7 +104,7 @@ class Stage:
         return shown[what]()
 
     def happen(self, event: str) -> None:
-        """Kill the bot, switch a plugin off, or set a setting."""
+        """Kill the bot, switch a plugin off, set a setting, or let time pass."""
         name = event.partition(" ")[0]
         if event == "the bot is killed and started again":
             self.kit.restart()
@@ -113,6 +113,11 @@ class Stage:
         elif found := re.fullmatch(r"\w+ is set to (\d+)", event):
             (plugin,) = self.kit.registry.plugins
             self.kit.preferences.set(plugin, name, int(found[1]))
+        elif found := re.fullmatch(r"(\d+) minutes pass", event):
+            before = len(self.on_stage.texts)
+            self.kit.pass_time(minutes=int(found[1]))
+            self.kit.step()
+            self.said = self.on_stage.texts[before:]
         else:
             pytest.fail(f"nobody knows how to play {event!r}")
 

@@ -29,7 +29,6 @@ def ask(ctx: Context) -> None:
     choices = sorted({first + second, first + second + 1, first * second, abs(first - second)})
     ctx.reply(
         f"To join {ctx.event.chat.title}: how much is {first} + {second}?",
-        chat_id=ctx.event.user_chat_id,
         buttons=[[(str(choice), f"{joiner.id}:{choice}") for choice in choices]],
     )
 
