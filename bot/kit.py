@@ -168,13 +168,11 @@ class ChatKit:
 
     def _waiting(self) -> int:
         """How many updates Telegram keeps; those fetched last are among them."""
-        return sum(self.telegram.waiting(seat.bot_id) for seat in self.core.seats)
+        return sum(self.telegram.unconfirmed(seat.bot_id) for seat in self.core.seats)
 
     def _telegram(self) -> Telegram:
         time, patience = self.time, Patience()
-        return Telegram(
-            clock=time.unix, timer=patience.timer, wait=patience.wait, sleep=time.wait
-        )
+        return Telegram(clock=time.unix, timer=patience.timer, wait=patience.wait, sleep=time.wait)
 
     def _open(self, database: Database | None) -> None:
         self.database = database or open_database(f"sqlite:///{self.folder / 'chat.db'}")

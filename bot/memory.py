@@ -1,4 +1,4 @@
-"""What stands in for the outside world in the test kit: a wire in memory, and time moved by hand."""
+"""What stands in for the world outside the test kit: a wire in memory, time moved by hand."""
 
 from __future__ import annotations
 

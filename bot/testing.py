@@ -63,7 +63,7 @@ def environ() -> dict[str, str]:
 @pytest.fixture
 def kit(plugins: list[Path], environ: dict[str, str]) -> Iterator[ChatKit]:
     """The bot with a Telegram of its own. A handler that raised fails the test, unless taken."""
-    with ChatKit(plugins, **environ) as kit:
+    with ChatKit(plugins, database=None, telegram=None, **environ) as kit:
         yield kit
         for failed in kit.take_failed():
             pytest.fail(f"{failed.plugin}.{failed.handler} raised:\n\n{failed.traceback}", False)
@@ -106,7 +106,7 @@ def channel(kit: ChatKit) -> View:
 
 
 def examples(*plugins: Path) -> Callable[[Script], None]:
-    """A test of all examples in the docstrings of the plugins: `test_examples = examples(…)`.
+    """Make a test of the examples in the plugins' docstrings, to be kept as `test_examples`.
 
     `plugins` are folders or single plugins, by default the project's own.
     """

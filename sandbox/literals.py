@@ -18,13 +18,18 @@ def literal(value: Any, indent: int = 0, *, taken: int = 0) -> str:
     inner, pad = indent + 4, " " * (indent + 4)
     end = " " * indent
     if isinstance(value, dict):
-        rows = [f"{pad}{_flat(k)}: {literal(v, inner, taken=len(_flat(k)) + 3)}," for k, v in value.items()]
+        rows = [
+            f"{pad}{_flat(k)}: {literal(v, inner, taken=len(_flat(k)) + 3)},"
+            for k, v in value.items()
+        ]
         return "\n".join(["{", *rows, end + "}"])
     if isinstance(value, list):
         rows = [f"{pad}{literal(item, inner, taken=1)}," for item in value]
         return "\n".join(["[", *rows, end + "]"])
     if isinstance(value, str):
-        return "\n".join(["(", *(pad + _quoted(piece) for piece in _pieces(value, inner)), end + ")"])
+        return "\n".join(
+            ["(", *(pad + _quoted(piece) for piece in _pieces(value, inner)), end + ")"]
+        )
     return line
 
 

@@ -219,7 +219,7 @@ class Telegram(Api):
         """What happened after the happening of this number; waits for the first if asked to."""
         return self._world.feed.after(after, timeout=timeout)
 
-    def waiting(self, bot_id: int) -> int:
+    def unconfirmed(self, bot_id: int) -> int:
         """How many updates are kept for a bot that has not confirmed them."""
         return len(self._account(bot_id).queue)
 

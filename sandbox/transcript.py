@@ -53,7 +53,6 @@ def label_of(message: Json, data: str) -> str:
     return str(next(found, data))
 
 
-
 def _message(happening: Json, names: Names) -> str:
     message = happening["message"]
     if any(field in message for field in SERVICE):
