@@ -76,7 +76,7 @@ class Parts:
     store: redis.Redis | None = None
     clock: Callable[[], datetime] = now
     timer: Callable[[], float] = time.monotonic
-    """Measures the pauses between calls."""
+    """Measures the pauses of calls and of people."""
     wait: Callable[[float], bool] | None = None
     """Passes those pauses, and says whether to give up; by default it waits for `abandon`."""
     lease: Callable[[str], Lease] = Lease
@@ -210,7 +210,12 @@ class Core:
 
     def _chain(self, guard: middleware.Middleware) -> middleware.Step:
         settings = self.parts.settings
-        throttle = Throttle(settings.throttle_rate, settings.throttle_burst, store=self.parts.store)
+        throttle = Throttle(
+            settings.throttle_rate,
+            settings.throttle_burst,
+            clock=self.parts.timer,
+            store=self.parts.store,
+        )
         return middleware.chain(
             [
                 guard,

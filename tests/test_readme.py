@@ -201,11 +201,13 @@ def test_the_tests_of_the_documentation(tmp_path: Path) -> None:
     """The tests on the page pass as they stand, run by the command that the page names."""
     shown = files(TESTING)
     assert len(shown) > 3
+    assert len(shown) == TESTING.count("```python\n")
     write(tmp_path, shown)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert f"{sum(text.count('def test_') for text in shown.values())} passed" in done.stdout
+    tests = "\n".join(shown.values())
+    assert f"{tests.count('def test_') + tests.count('test_examples =')} passed" in done.stdout
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
