@@ -316,7 +316,8 @@ class Context:
             raise RuntimeError(f"There is nobody to ask: {self.kind} has no sender.")
         step = self._step(then)
         kept = json.loads(json.dumps({**(data or {})}))
-        sent = self.reply(text, buttons=buttons, **({} if buttons else messages.demand(self, choices)))
+        answers = {} if buttons else messages.demand(self, choices)
+        sent = self.reply(text, buttons=buttons, **answers)
         until = self.runtime.clock() + timedelta(seconds=timeout)
         self.effects.conversation = Open(step, kept, until)
         return sent

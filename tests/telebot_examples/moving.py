@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.conftest import EXAMPLES
 
 CONSTRUCTION = re.compile(r"^bot = ((?:telebot\.)?TeleBot)\(.*\)", re.MULTILINE)
-MAIN = re.compile(r"^if __name__ == '__main__':$", re.MULTILINE)
+MAIN = re.compile(r"^if __name__ == '__main__':", re.MULTILINE)
 
 
 def archive() -> Path | None:
@@ -24,7 +24,7 @@ def original(name: str) -> str:
     with tarfile.open(source) as opened:
         file = opened.extractfile(f"{source.name.removesuffix('.tar.gz')}/examples/{name}")
         assert file
-        return file.read().decode().replace("\r\n", "\n")
+        return file.read().decode()
 
 
 def moved_in(text: str, *, main: bool = False) -> str:

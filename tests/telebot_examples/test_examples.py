@@ -261,7 +261,7 @@ def test_an_example_runs_as_a_plugin(name: str, tmp_path: Path) -> None:
     changed = changed_lines(before, after)
     assert 1 <= changed <= 2
     assert f"| `{name}` | {changed} |" in PAGE.read_text()
-    (tmp_path / "moved.py").write_text(after)
+    (tmp_path / "moved.py").write_text(after, newline="")
     with ChatKit([tmp_path]) as kit:
         CHATS[name](kit)
 
