@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -316,16 +316,19 @@ class Context:
         data: Mapping[str, Any] | None = None,
         timeout: float = 600,
         buttons: Buttons | None = None,
+        choices: Sequence[str] = (),
     ) -> types.Message:
         """Put a question; `then`, a step of the plugin, takes the user's next message.
 
+        `choices` are answers to tap instead of typing; the step gets the one that was tapped.
         `data` waits in `ctx.state`, as JSON. After `timeout` seconds the question is forgotten.
         """
         if self.user is None:
             raise RuntimeError(f"There is nobody to ask: {self.kind} has no sender.")
         step = self._step(then)
         kept = json.loads(json.dumps({**(data or {})}))
-        sent = self.reply(text, buttons=buttons, **({} if buttons else messages.demand(self)))
+        answers = {} if buttons else messages.demand(self, choices)
+        sent = self.reply(text, buttons=buttons, **answers)
         until = self.runtime.clock() + timedelta(seconds=timeout)
         self.effects.conversation = Open(step, kept, until)
         return sent
