@@ -19,9 +19,16 @@ def run(settings: Settings, options: argparse.Namespace) -> int:
     """Run the bot: poll Telegram, or the sandbox when there is no token, and answer."""
     if options.keep:
         return keep(settings)
-    from bot.run import main
+    from bot.run import main, rehearse
 
-    return main(settings, again=options.again)
+    return rehearse(settings) if options.rehearse else main(settings, again=options.again)
+
+
+def reload(settings: Settings, _options: argparse.Namespace) -> int:
+    """Let the running bot take its plugins anew, once they pass their check; say how that ended."""
+    from bot.hail import reload
+
+    return reload(settings)
 
 
 def keep(settings: Settings) -> int:
@@ -81,6 +88,7 @@ def up(settings: Settings, _options: argparse.Namespace) -> int:
 
 VERBS: tuple[Callable[[Settings, argparse.Namespace], int], ...] = (
     run,
+    reload,
     up,
     migrate,
     check,
@@ -100,6 +108,7 @@ def parser() -> argparse.ArgumentParser:
         if verb is run:
             own.add_argument("--keep", action="store_true", help="start it again whenever it dies")
             own.add_argument("--again", action="store_true", help=argparse.SUPPRESS)
+            own.add_argument("--rehearse", action="store_true", help=argparse.SUPPRESS)
         if verb is sandbox:
             own.add_argument("--last", action="store_true", help="end on SIGTERM after the bot")
         if verb is migrate:

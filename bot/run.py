@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import faulthandler
 import gc
 import logging
+import resource
 import sys
 from time import sleep
 
@@ -17,7 +19,10 @@ from bot.loader import load, locales, sources
 from bot.logs import setup
 from bot.process import Process, begin_again
 from bot.registry import Registry
-from bot.reload import Watcher, run_verb, snapshot
+from bot.reload import Watcher, snapshot
+from bot.renewal import Renewal
+from bot.trial import PASSED, PATIENCE, run_verb
+from bot.upgrade import migrate
 from bot.wire import CurlWire
 from database import Database, bind, is_outage, open_database
 from services.cache import open_cache
@@ -52,9 +57,34 @@ def main(settings: Settings, *, again: bool = False) -> int:
     return code
 
 
+def rehearse(settings: Settings) -> int:
+    """Load strictly, migrate, and put a core together; no thread, no port, no call.
+
+    Gives PASSED, or the exit code of what failed. Raises SettingsError.
+    """
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a dump would hold the token
+    faulthandler.dump_traceback_later(PATIENCE + 10, exit=True)  # should nobody wait for us
+    if code := migrate(settings, strict=True):
+        return code
+    assemble(settings)
+    return PASSED
+
+
 def build(settings: Settings, *, again: bool = False) -> Process:
     """Put a process together. Raises SettingsError for what a person must mend first."""
     seen = snapshot(settings.plugins_path)
+    core, chores = assemble(settings, again=again)
+    core.parts.metrics.serve(settings.metrics_port)
+    process = Process(core, chores=[chores.step, chores.sync_menus])
+    process.chores.append(Renewal(process).step)
+    settle()
+    if settings.development:
+        Watcher(settings.plugins_path, seen, restart=process.restart).start()
+    return process
+
+
+def assemble(settings: Settings, *, again: bool = False) -> tuple[Core, Chores]:
+    """Load the plugins and put a core together on the database. Raises SettingsError."""
     database = open_database(
         settings.database_url.reveal(),
         pool=settings.database_pool,
@@ -62,7 +92,7 @@ def build(settings: Settings, *, again: bool = False) -> Process:
     )
     bind(database)
     registry = load(settings.plugins_path)
-    if again and settings.development:
+    if again:
         catch_up(database, registry)
     refuse_pending(database, registry)
     switches, preferences = Switches(), Preferences()
@@ -80,14 +110,8 @@ def build(settings: Settings, *, again: bool = False) -> Process:
         courier=Courier(settings.telegram_url),
     )
     parts.metrics.allow_commands(*registry.commands)
-    parts.metrics.serve(settings.metrics_port)
     core = Core(parts)
-    chores = Chores(core, [switches, preferences])
-    process = Process(core, chores=[chores.step, chores.sync_menus])
-    settle()
-    if settings.development:
-        Watcher(settings.plugins_path, seen, restart=process.restart).start()
-    return process
+    return core, Chores(core, [switches, preferences])
 
 
 def settle() -> None:

@@ -32,7 +32,8 @@ ORDER = """
     bot.raw bot.inbox bot.lease bot.stroke bot.ledger bot.middleware bot.plain bot.dispatch
     bot.quarantine bot.turns
     bot.lanes bot.crew bot.polling
-    bot.core bot.chores bot.process bot.reload bot.start bot.upgrade bot.keep bot.run
+    bot.trial bot.core bot.chores bot.process bot.reload bot.renewal bot.hail bot.start bot.upgrade
+    bot.keep bot.run
     sandbox.*
     bot.testing bot.__main__
     plugins.*
