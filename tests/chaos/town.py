@@ -100,8 +100,10 @@ class Crowd(Telegram):
 class Town:
     """One run: a Telegram, a database, and a bot that is started and killed at will."""
 
-    def __init__(self, folder: Path, database_url: str, **environ: str) -> None:
-        self.telegram = Crowd()
+    def __init__(
+        self, folder: Path, database_url: str, *, crowd: Crowd | None = None, **environ: str
+    ) -> None:
+        self.telegram = crowd or Crowd()
         self.journal = folder / "journal"
         self.log = folder / "bot.log"
         self._server = open_server(make_app(self.telegram), 0)
