@@ -19,9 +19,21 @@ def run(settings: Settings, options: argparse.Namespace) -> int:
     """Run the bot: poll Telegram, or the sandbox when there is no token, and answer."""
     if options.keep:
         return keep(settings)
-    from bot.run import main, rehearse
+    if options.rehearse:
+        return rehearse(settings)
+    from bot.run import main
 
-    return rehearse(settings) if options.rehearse else main(settings, again=options.again)
+    return main(settings, again=options.again)
+
+
+def rehearse(settings: Settings) -> int:
+    """Start the bot but for its threads, its port and its calls, to see whether that works."""
+    from bot.trial import guard
+
+    guard()
+    from bot.run import rehearse
+
+    return rehearse(settings)
 
 
 def reload(settings: Settings, _options: argparse.Namespace) -> int:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import faulthandler
 import gc
 import logging
-import resource
 import sys
 from time import sleep
 
@@ -21,10 +19,10 @@ from bot.process import Process, begin_again
 from bot.registry import Registry
 from bot.reload import Watcher, snapshot
 from bot.renewal import Renewal
-from bot.trial import PASSED, PATIENCE, run_verb
+from bot.trial import PASSED, run_verb
 from bot.upgrade import migrate
 from bot.wire import CurlWire
-from database import Database, bind, is_outage, open_database
+from database import Database, bind, current, is_outage, open_database
 from services.cache import open_cache
 from services.migrations import pending
 from services.plugins import Preferences, Switches
@@ -62,11 +60,11 @@ def rehearse(settings: Settings) -> int:
 
     Gives PASSED, or the exit code of what failed. Raises SettingsError.
     """
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a dump would hold the token
-    faulthandler.dump_traceback_later(PATIENCE + 10, exit=True)  # should nobody wait for us
     if code := migrate(settings, strict=True):
         return code
-    assemble(settings)
+    core, _ = assemble(settings)
+    core.parts.courier.close()
+    current().close_all()
     return PASSED
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import faulthandler
+import resource
 import signal
 import subprocess
 import sys
@@ -18,6 +20,12 @@ LOOK = 0.05
 def rehearse(stop: threading.Event | None = None) -> str | None:
     """Start the bot but for its threads and its port; None when that passes, else what it said."""
     return run_verb("run", "--rehearse", passed=PASSED, stop=stop)
+
+
+def guard() -> None:
+    """Bound this process, which is a trial: no dump, which would hold the token, and no orphan."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    faulthandler.dump_traceback_later(PATIENCE + 10, exit=True)
 
 
 def run_verb(

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -13,26 +10,82 @@ import pytest
 
 from bot.run import rehearse
 from bot.trial import PASSED, run_verb
-from settings import load
+from settings import load as load_settings
 
-ROOT = Path(__file__).parent.parent.parent
+TABLE = '''"""Keep things."""
+from bot import Plugin
+from peewee import CharField
 
-FILES = {
-    "broken.py": ("raise ValueError('out of order')\n", "broken.py:1: ValueError: out of order"),
-    "odd.py": ("def nothing(", "odd.py:1: SyntaxError"),
-    "crash.py": ("import ctypes\nctypes.string_at(0)\n", "was ended by SIGSEGV"),
-    "quit.py": ("import os\nos._exit(0)\n", "ended before it was done"),
-}
+plugin = Plugin(__name__)
 
 
-def trial(folder: Path, **environ: str) -> tuple[int, str]:
-    """Rehearse in a process; its exit code and what it said."""
-    done = subprocess.run(
-        [sys.executable, "-X", "faulthandler", "-m", "bot", "run", "--rehearse"],
-        cwd=folder,
-        env={"PATH": os.defpath, "PYTHONPATH": str(ROOT), **environ},
-        capture_output=True,
-        check=False,
-        timeout=60,
-    )
-    return done.returncode, (done.stdout + done.stderr).decode()
+class Thing(plugin.Model):
+    name = CharField(16)
+'''
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The plugin folder of child processes."""
+    folder = tmp_path / "plugins"
+    folder.mkdir()
+    monkeypatch.setenv("PLUGINS_PATH", str(folder))
+    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path}/bot.db")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("import ctypes\nctypes.string_at(0)\n", ["ended by SIGSEGV", 'odd.py", line 2']),
+        ("import os\nos._exit(3)\n", ["`python -m bot check` failed"]),
+        ("import os\nos._exit(0)\n", ["ended before it was done"]),
+        ("raise ValueError('wrong')\n", ["odd.py:1: ValueError: wrong"]),
+    ],
+)
+def test_a_file_that_ends_its_process_is_said(folder: Path, text: str, said: list[str]) -> None:
+    """With the line that did it, where Python can tell; an early end is never a pass."""
+    (folder / "odd.py").write_text(text)
+    found = run_verb("check", passed=PASSED if "_exit(0)" in text else 0)
+    assert found is not None and all(each in found for each in said), found
+
+
+def test_a_file_that_hangs_is_ended(folder: Path) -> None:
+    """The time is limited, and it is said where the time went."""
+    (folder / "slow.py").write_text("import time\n\ntime.sleep(1000)\n")
+    said = run_verb("check", patience=2.0)
+    assert said is not None
+    assert said.startswith("`python -m bot check` did not end within 2 s\n")
+    assert 'slow.py", line 3' in said
+
+
+def test_a_trial_ends_with_its_process(folder: Path) -> None:
+    """A stop does not wait for the trial."""
+    (folder / "slow.py").write_text("import time\n\ntime.sleep(1000)\n")
+    stop, begun = threading.Event(), time.monotonic()
+    threading.Timer(0.2, stop.set).start()
+    assert run_verb("check", stop=stop) is not None
+    assert time.monotonic() - begun < 5
+
+
+def test_a_verb_that_passes_says_nothing() -> None:
+    """None is the only pass."""
+    assert run_verb("--help") is None
+    assert "nonsense" in (run_verb("nonsense") or "")
+
+
+def test_a_rehearsal_migrates_and_builds(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """New tables are made; with a broken file nothing is changed."""
+    folder = tmp_path / "plugins"
+    folder.mkdir()
+    environ = {"DATABASE_URL": f"sqlite:///{tmp_path}/bot.db", "PLUGINS_PATH": str(folder)}
+    settings = load_settings(environ, folder=tmp_path)
+    (folder / "things.py").write_text(TABLE)
+    (folder / "wrong.py").write_text("plugin =")
+    assert rehearse(settings) == 1
+    assert "wrong.py:1: SyntaxError" in capsys.readouterr().err
+    (folder / "wrong.py").unlink()
+    assert rehearse(settings) == PASSED
+    assert "things/001_initial" in capsys.readouterr().out
