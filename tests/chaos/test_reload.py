@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
@@ -20,7 +18,7 @@ from database import Database
 from sandbox.telegram import Answer, File
 from tests.chaos.accountant import Account
 from tests.chaos.flow import Flow, Watched
-from tests.chaos.town import HERE, ROOT, Crowd
+from tests.chaos.town import HERE, Crowd
 
 log = logging.getLogger(__name__)
 
