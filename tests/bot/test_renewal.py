@@ -13,10 +13,35 @@ from bot.process import Process
 from bot.renewal import Renewal
 from bot.testing import ChatKit
 from database import Database
+from sandbox.telegram import Telegram
 from services import reloads
 
 PLUGINS = [Path(__file__).parent / "plugins"]
 OWNER = 1001
+
+
+SHELF = '''"""Keep books."""
+from bot import Context, Plugin
+from peewee import CharField
+
+plugin = Plugin(__name__)
+
+
+class Book(plugin.Model):
+    name = CharField(64)
+
+
+@plugin.command("add")
+def add(ctx: Context) -> None:
+    """Add a book."""
+    ctx.ask("Which?", then=save)
+
+
+@plugin.step
+def save(ctx: Context) -> str:
+    Book.create(name=ctx.text)
+    return f"{edition}: {{ctx.text}}, {{Book.select().count()}} in all"
+'''
 
 
 class Scene:
@@ -119,3 +144,25 @@ def test_the_next_refusal_takes_the_place_of_the_last(database: Database) -> Non
     assert reloads.refusal("poller:7", "one", 0.0) is None
     assert reloads.refusal("poller:7", "two", 6.0) == "second"
     assert reloads.refusal("poller:8", "two", 0.0) is None
+
+
+def test_an_open_question_is_answered_by_the_next_set(database: Database, tmp_path: Path) -> None:
+    """It outlives the change of its plugin; when its step is gone the answer is plain text."""
+    telegram, file = Telegram(), tmp_path / "shelf.py"
+    said = []
+    for edition in ("first", "second"):
+        file.write_text(SHELF.format(edition=edition))
+        with ChatKit([tmp_path], database=database, telegram=telegram) as kit:
+            if edition == "second":
+                kit.bob.send("Faust")
+            kit.bob.send("/add")
+            said = kit.bob.texts
+            for seat in kit.core.seats:
+                seat.lease.release(heir=True)
+    assert said == ["Which?", "second: Faust, 1 in all", "Which?"]
+    file.write_text(SHELF.format(edition="third").replace("save", "keep"))
+    with ChatKit([tmp_path], database=database, telegram=telegram) as kit:
+        kit.bob.send("Hamlet")
+        kit.bob.send("/add")
+        kit.bob.send("Hamlet")
+        assert kit.bob.texts == [*said, "Which?", "third: Hamlet, 2 in all"]

@@ -16,6 +16,7 @@ import pytest
 
 from database import Database
 from sandbox.telegram import Answer, File
+from tests.bot.test_renewal import SHELF
 from tests.chaos.accountant import Account
 from tests.chaos.flow import Flow, Watched
 from tests.chaos.town import HERE, Crowd
@@ -36,6 +37,14 @@ def ping(ctx: Context) -> str:
     """Answer."""
     return "{answer}"
 '''
+
+
+HANG = """import os
+import time
+
+open("{file}", "w").write(str(os.getpid()))
+time.sleep(1000)
+"""
 
 
 class Strict(Crowd):
@@ -102,6 +111,57 @@ def town(town_database: Database, empty_database_url: str, tmp_path: Path) -> It
         yield town
 
 
+@pytest.mark.long
+def test_sets_that_change(town: Changing, town_database: Database) -> None:
+    """A plugin comes with a table, is changed while it asks, and goes; a crash changes nothing."""
+    (town.plugins / "record.py").unlink()
+    town.save("ping.py", PING.format(answer="pong"))
+    bot = town.start(OWNER_IDS="5999")
+    assert ask(town, "/ping") == "pong"
+    town.save("shelf.py", SHELF.format(edition="first"))
+    (town.plugins / "ping.py").unlink()
+    assert town.reload()[0] == 0, town.complaints()
+    assert ask(town, "/add") == "Which?"
+    town.save("shelf.py", SHELF.format(edition="second"))
+    assert town.reload()[0] == 0, town.complaints()
+    assert ask(town, "Faust") == "second: Faust, 1 in all"
+    town.save("crash.py", "import ctypes\n\nctypes.string_at(0)\n")
+    for _ in range(2):
+        code, said = town.reload()
+        assert code == 1 and "was ended by SIGSEGV" in said and 'crash.py", line 3' in said
+    town.telegram.write(5001, 7, "/ping")
+    assert ask(town, "/add") == "Which?"
+    told = [text for chat, text in town.telegram.replies if chat == 5999]
+    assert len(told) == 1 and "SIGSEGV" in told[0] and "goes on as it was" in told[0]
+    assert bot.poll() is None and "polls with the same bot token" not in town.complaints()
+    assert [text for _, text in town.telegram.replies].count("pong") == 1
+
+
+@pytest.mark.long
+@ON_SQLITE
+def test_an_end_in_a_reload_is_an_end(town: Changing, town_database: Database) -> None:
+    """SIGTERM while the trial hangs: status 0, soon, and the trial ends too."""
+    bot = town.start()
+    town.telegram.write(5001, 0)
+    town.wait_for_handled(1)
+    trial = town.plugins.parent / "trial"
+    town.save("hang.py", HANG.format(file=trial))
+    bot.send_signal(signal.SIGHUP)
+    town.wait_for(trial.exists)
+    bot.send_signal(signal.SIGHUP)
+    bot.send_signal(signal.SIGTERM)
+    assert bot.wait(5) == 0, town.complaints()
+    town.wait_for(lambda: not Path(f"/proc/{trial.read_text()}").exists())
+
+
+def ask(town: Changing, text: str) -> str:
+    """Say something; what the bot says next."""
+    before = len(town.telegram.replies)
+    town.telegram.write(5001, before, text)
+    town.wait_for(lambda: len(town.telegram.replies) > before)
+    return town.telegram.replies[-1][1]
+
+
 def reload_again_and_again(
     town: Changing, database: Database, *, reloads: int, broken: set[int], rate: int = 100
 ) -> tuple[Account, list[float]]:
@@ -111,7 +171,7 @@ def reload_again_and_again(
     with Flow(town, rate=rate) as flow:
         town.wait_for_handled(rate)
         for number in range(reloads):
-            town.wait_for(lambda: town.handled() > len(flow.moments) - rate)
+            catch_up(town, flow, rate)
             first = len(flow.moments)
             wrong = number in broken
             town.save("extra.py", "plugin = \n" if wrong else PING.format(answer=number))
@@ -119,11 +179,16 @@ def reload_again_and_again(
             assert code == wrong, (said, town.complaints())
             if wrong:
                 assert "extra.py:1: SyntaxError" in said
-            town.wait_for(lambda: town.handled() > len(flow.moments) - rate)
+            catch_up(town, flow, rate)
             gaps.append(max(flow.delays(first, len(flow.moments)), default=0.0))
     town.drain(database, seconds=120)
     assert bot.poll() is None
     return town.account(), gaps
+
+
+def catch_up(town: Changing, flow: Flow, rate: int) -> None:
+    """Wait until less than a second's messages are not handled."""
+    town.wait_for(lambda: town.handled() > len(flow.moments) - rate, seconds=120)
 
 
 def require_clean(town: Changing, account: Account) -> None:
