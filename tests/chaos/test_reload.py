@@ -73,7 +73,7 @@ class Changing(Watched):
         self.plugins = folder / "plugins"
         self.plugins.mkdir()
         shutil.copy(HERE / "plugins" / "record.py", self.plugins)
-        production = {"ENVIRONMENT": "production", "SECRET_KEY": "s" * 40, "LOG_LEVEL": "INFO"}
+        production = {"ENVIRONMENT": "production", "SECRET_KEY": "s" * 40, "CHAOS_SECONDS": "0.002"}
         self.crowd = Strict()
         path = str(self.plugins)
         super().__init__(folder, database_url, crowd=self.crowd, PLUGINS_PATH=path, **production)
@@ -230,3 +230,17 @@ def test_control_a_next_one_that_does_not_wait_is_refused(
         town.wait_for_handled(100)
         bot.send_signal(signal.SIGHUP)
         town.wait_for(lambda: town.crowd.conflicts)
+
+
+@pytest.mark.long
+@ON_SQLITE
+def test_control_without_grace_handlers_run_twice(town: Changing, town_database: Database) -> None:
+    """The accountant sees a handler that was cut off by the change."""
+    bot = town.start("no-grace", CHAOS_SECONDS="0.5")
+    with Flow(town, rate=50):
+        town.wait_for_handled(50)
+        bot.send_signal(signal.SIGHUP)
+        town.wait_for(lambda: len(town.lives()) == 2)
+    town.drain(town_database, seconds=120)
+    account = town.account()
+    assert account.clean and account.reruns > 0, (account, town.complaints())
