@@ -17,7 +17,7 @@ import pytest
 from bot import hail
 from bot.hail import Refused, call, look, reload
 from bot.lease import Lease, _namespace, _started, identity
-from database import Database, open_database
+from database import Database, bind, open_database
 from models import Lease as Row
 from services import migrations, reloads
 from settings import SANDBOX_TOKEN, Settings
@@ -56,7 +56,7 @@ def settings(empty_database_url: str, tmp_path: Path) -> Iterator[Settings]:
 
 @contextmanager
 def opened(settings: Settings) -> Iterator[None]:
-    database = hail.bind(open_database(settings.database_url.reveal()))
+    database = bind(open_database(settings.database_url.reveal()))
     with database.connection_context():
         yield
     database.close_all()

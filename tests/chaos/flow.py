@@ -17,7 +17,7 @@ from database import Database
 from models import User
 from services import migrations
 from tests.chaos.accountant import Account, balance
-from tests.chaos.town import Crowd, Town, free_port
+from tests.chaos.town import Town, free_port
 
 log = logging.getLogger(__name__)
 
@@ -40,12 +40,9 @@ class Replies(list[tuple[int, str]]):
 class Watched(Town):
     """A town whose replies are timed and whose metrics can be read."""
 
-    def __init__(
-        self, folder: Path, database_url: str, *, crowd: Crowd | None = None, **environ: str
-    ) -> None:
+    def __init__(self, folder: Path, database_url: str, **environ: str) -> None:
         self.metrics_port = free_port()
-        port = str(self.metrics_port)
-        super().__init__(folder, database_url, crowd=crowd, METRICS_PORT=port, **environ)
+        super().__init__(folder, database_url, METRICS_PORT=str(self.metrics_port), **environ)
         self.replies = self.telegram.replies = Replies()
 
     def make_tables(self, database: Database) -> None:

@@ -7,19 +7,17 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from database import Database
-from sandbox.telegram import Answer, File
 from tests.bot.test_renewal import SHELF
 from tests.chaos.accountant import Account
 from tests.chaos.flow import Flow, Watched
-from tests.chaos.town import HERE, Crowd
+from tests.chaos.town import HERE
 
 log = logging.getLogger(__name__)
 
@@ -47,25 +45,6 @@ time.sleep(1000)
 """
 
 
-class Strict(Crowd):
-    """Telegram that counts its 409s, also those that nobody reads."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.conflicts = 0
-
-    def call(
-        self,
-        token: str,
-        method: str,
-        params: Mapping[str, Any],
-        files: Mapping[str, File] | None = None,
-    ) -> Answer:
-        answer = super().call(token, method, params, files)
-        self.conflicts += answer.status == 409
-        return answer
-
-
 class Changing(Watched):
     """A town whose bot runs in production on plugins that are changed."""
 
@@ -74,9 +53,7 @@ class Changing(Watched):
         self.plugins.mkdir()
         shutil.copy(HERE / "plugins" / "record.py", self.plugins)
         production = {"ENVIRONMENT": "production", "SECRET_KEY": "s" * 40, "CHAOS_SECONDS": "0.002"}
-        self.crowd = Strict()
-        path = str(self.plugins)
-        super().__init__(folder, database_url, crowd=self.crowd, PLUGINS_PATH=path, **production)
+        super().__init__(folder, database_url, PLUGINS_PATH=str(self.plugins), **production)
 
     def save(self, name: str, text: str) -> None:
         """Save a plugin, whole."""
@@ -194,7 +171,7 @@ def catch_up(town: Changing, flow: Flow, rate: int) -> None:
 def require_clean(town: Changing, account: Account) -> None:
     assert account.clean, (account, town.complaints())
     assert (account.reruns, account.double_sends, account.unexpected) == (0, 0, 0), account
-    assert town.crowd.conflicts == 0, town.complaints()
+    assert town.telegram.conflicts == 0, town.complaints()
 
 
 @ON_SQLITE
@@ -229,7 +206,7 @@ def test_control_a_next_one_that_does_not_wait_is_refused(
     with Flow(town, rate=100):
         town.wait_for_handled(100)
         bot.send_signal(signal.SIGHUP)
-        town.wait_for(lambda: town.crowd.conflicts)
+        town.wait_for(lambda: town.telegram.conflicts)
 
 
 @pytest.mark.long

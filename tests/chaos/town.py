@@ -45,6 +45,8 @@ class Crowd(Telegram):
         """What the next getUpdates delivers once more, before the rest."""
         self.sent: list[Json] = []
         """Every update that the crowd wrote."""
+        self.conflicts = 0
+        """How many polls were ended by another one, also those whose bot was gone."""
         self.on_send: Callable[[], object] = int
         """Called when a message was carried out and its answer is not on its way."""
 
@@ -86,6 +88,7 @@ class Crowd(Telegram):
 
     def _deliver(self, answer: Answer) -> Answer:
         """Give the updates out, first those that come again, and count each."""
+        self.conflicts += answer.status == 409
         updates = answer.body.get("result")
         if not isinstance(updates, list):
             return answer
@@ -100,10 +103,8 @@ class Crowd(Telegram):
 class Town:
     """One run: a Telegram, a database, and a bot that is started and killed at will."""
 
-    def __init__(
-        self, folder: Path, database_url: str, *, crowd: Crowd | None = None, **environ: str
-    ) -> None:
-        self.telegram = crowd or Crowd()
+    def __init__(self, folder: Path, database_url: str, **environ: str) -> None:
+        self.telegram = Crowd()
         self.journal = folder / "journal"
         self.log = folder / "bot.log"
         self._server = open_server(make_app(self.telegram), 0)
