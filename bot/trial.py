@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import faulthandler
+import re
 import resource
 import signal
 import subprocess
@@ -15,6 +16,8 @@ PATIENCE = 60
 PASSED = 77
 """Exit code of a rehearsal that came to its end; a plugin that ends the process gives another."""
 LOOK = 0.05
+NOISE = re.compile(r" 0x[0-9a-f]{8,}|^\n?Extension modules: .*\n?", re.MULTILINE)
+"""What the fault handler says anew each time, or to nobody's help."""
 
 
 def rehearse(stop: threading.Event | None = None) -> str | None:
@@ -44,7 +47,7 @@ def run_verb(
         if reason is None:
             return None
         said.seek(0)
-        lines = said.read().decode(errors="replace").strip()
+        lines = NOISE.sub("", said.read().decode(errors="replace")).strip()
     if not reason and lines:
         return lines
     reason = f"`python -m bot {' '.join(verb)}` {reason or 'failed'}"
