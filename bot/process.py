@@ -24,7 +24,7 @@ GRACE = 15.0
 SILENCE = 90.0
 """Seconds without a successful getUpdates after which the process gives up its place."""
 BEAT = 1.0
-POLLED = 1.0
+POLLED = 0.25
 """Seconds in which a poll may end by itself before a process that begins anew cuts it."""
 
 
