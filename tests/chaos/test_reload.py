@@ -166,7 +166,7 @@ def reload_again_and_again(
 
 def silence(town: Changing, since: float) -> float:
     """The longest time between two answers."""
-    moments = sorted(moment for moment in town.replies.first.values() if moment > since)
+    moments = sorted(moment for moment in list(town.replies.first.values()) if moment > since)
     return max((two - one for one, two in pairwise(moments)), default=0.0)
 
 
