@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -143,7 +145,9 @@ class Unleased(bot.lease.Lease):
 
 
 def overlap() -> None:
-    """Let the next process poll beside this one."""
+    """Let the next process poll beside this one, and end with it."""
+    if "--again" in sys.argv:
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
     vars(bot.run)["Process"] = Impatient
     swap("Lease", Unleased)
 
