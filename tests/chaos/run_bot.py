@@ -135,6 +135,9 @@ class Unleased(bot.lease.Lease):
     def valid(self) -> bool:
         return bool(self.fence)
 
+    def proof(self) -> tuple[str, tuple[str | int, ...]]:
+        return "SELECT 1", ()
+
     def _beat(self) -> bool:
         super()._beat()
         return True
