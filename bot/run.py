@@ -17,12 +17,13 @@ from bot.loader import load, locales, sources
 from bot.logs import setup
 from bot.process import Process, begin_again
 from bot.registry import Registry
+from bot.relay import Relay
 from bot.reload import Watcher, snapshot
 from bot.renewal import Renewal
 from bot.trial import PASSED, run_verb
 from bot.upgrade import migrate
 from bot.wire import CurlWire
-from database import Database, bind, current, is_outage, open_database
+from database import Database, Postgres, bind, current, is_outage, open_database
 from services.cache import open_cache
 from services.migrations import pending
 from services.plugins import Preferences, Switches
@@ -109,6 +110,8 @@ def assemble(settings: Settings, *, again: bool = False) -> tuple[Core, Chores]:
     )
     parts.metrics.allow_commands(*registry.commands)
     core = Core(parts)
+    if isinstance(database, Postgres):
+        core.ledger.relay = Relay(core.ledger, parts.courier, database.begin_connection)
     return core, Chores(core, [switches, preferences])
 
 
