@@ -29,8 +29,8 @@ ORDER = """
     bot.conversations bot.rules bot.plugin bot.asks bot.registry
     bot.words bot.texts bot.message bot.runtime bot.reading bot.context bot
     bot.loader bot.menu bot.throttle
-    bot.raw bot.inbox bot.lease bot.stroke bot.marks bot.ledger bot.middleware bot.plain bot.dispatch
-    bot.quarantine bot.turns bot.relay
+    bot.raw bot.inbox bot.lease bot.stroke bot.marks bot.ledger bot.middleware bot.plain
+    bot.dispatch bot.quarantine bot.turns bot.relay
     bot.lanes bot.crew bot.polling
     bot.trial bot.core bot.chores bot.process bot.reload bot.renewal bot.hail bot.start bot.upgrade
     bot.keep bot.run

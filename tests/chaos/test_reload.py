@@ -157,7 +157,8 @@ def reload_again_and_again(
             assert code == wrong, (said, town.complaints())
             if wrong:
                 assert "extra.py:1: SyntaxError" in said
-            town.wait_for_work()
+            answered = len(town.replies)
+            town.wait_for(lambda: len(town.replies) > answered)
             gaps.append(silence(town, begun))
     town.drain(database, seconds=600)
     assert bot.poll() is None
