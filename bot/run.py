@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import sys
+import threading
 from time import sleep
 
 import redis
@@ -23,7 +24,7 @@ from bot.renewal import Renewal
 from bot.trial import PASSED, run_verb
 from bot.upgrade import migrate
 from bot.wire import CurlWire
-from database import Database, Postgres, bind, current, is_outage, open_database
+from database import Database, Postgres, bind, current, db, is_outage, open_database
 from services.cache import open_cache
 from services.migrations import pending
 from services.plugins import Preferences, Switches
@@ -35,6 +36,8 @@ SPARE = 8
 """Connections beside those of the worker threads: pollers, ledger, beat, chores."""
 
 
+PATIENCE = 10.0
+"""Seconds that the on_start of all plugins together may hold up the first update."""
 AGAIN = "--again"
 """Tells a process that it takes the place of one that ran."""
 
@@ -46,6 +49,7 @@ def main(settings: Settings, *, again: bool = False) -> int:
     writer = setup(settings.log_level, settings.log_format)
     try:
         process = build(settings, again=again)
+        begin(process.core.parts.registry)
         code = process.run()
     finally:
         writer.stop()
@@ -74,7 +78,7 @@ def build(settings: Settings, *, again: bool = False) -> Process:
     seen = snapshot(settings.plugins_path)
     core, chores = assemble(settings, again=again)
     core.parts.metrics.serve(settings.metrics_port)
-    process = Process(core, chores=[chores.step, chores.sync_menus])
+    process = Process(core, chores=[chores.step, chores.sync_menus, chores.send_notices])
     process.chores.append(Renewal(process).step)
     settle()
     if settings.development:
@@ -113,6 +117,23 @@ def assemble(settings: Settings, *, again: bool = False) -> tuple[Core, Chores]:
     if isinstance(database, Postgres):
         core.ledger.relay = Relay(core.ledger, parts.courier, database.begin_connection)
     return core, Chores(core, [switches, preferences])
+
+
+def begin(registry: Registry, *, patience: float = PATIENCE) -> None:
+    """Run what the plugins do at the start; the bot does not wait for ever."""
+    thread = threading.Thread(target=_start, args=[registry], name="start", daemon=True)
+    thread.start()
+    thread.join(patience)
+    if thread.is_alive():
+        log.warning("on_start of a plugin takes over %.0f s: the bot starts without it", patience)
+
+
+def _start(registry: Registry) -> None:
+    try:
+        registry.start()
+    finally:
+        if not db.is_closed():
+            db.close()
 
 
 def settle() -> None:

@@ -158,7 +158,7 @@ def reload_again_and_again(
             if wrong:
                 assert "extra.py:1: SyntaxError" in said
             answered = len(town.replies)
-            town.wait_for(lambda: len(town.replies) > answered)
+            town.wait_for(lambda before=answered: len(town.replies) > before)
             gaps.append(silence(town, begun))
     town.drain(database, seconds=600)
     assert bot.poll() is None
