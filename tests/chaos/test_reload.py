@@ -157,12 +157,17 @@ def reload_again_and_again(
             assert code == wrong, (said, town.complaints())
             if wrong:
                 assert "extra.py:1: SyntaxError" in said
-            answered = len(town.replies)
-            town.wait_for(lambda before=answered: len(town.replies) > before)
+            wait_for_answer(town)
             gaps.append(silence(town, begun))
     town.drain(database, seconds=600)
     assert bot.poll() is None
     return town.account(), gaps
+
+
+def wait_for_answer(town: Changing) -> None:
+    """Wait for one more answer."""
+    before = len(town.replies)
+    town.wait_for(lambda: len(town.replies) > before)
 
 
 def silence(town: Changing, since: float) -> float:
