@@ -10,7 +10,7 @@ from threading import Event
 from bot.logs import mask
 from bot.process import Process
 from bot.reload import refuse
-from bot.trial import rehearse
+from bot.trial import rehearse_all
 from services import reloads
 
 log = logging.getLogger(__name__)
@@ -26,7 +26,7 @@ class Renewal:
         self,
         process: Process,
         *,
-        trial: Callable[[Event], str | None] = rehearse,
+        trial: Callable[[Event], str | None] = rehearse_all,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._process = process

@@ -78,7 +78,8 @@ def build(settings: Settings, *, again: bool = False) -> Process:
     seen = snapshot(settings.plugins_path)
     core, chores = assemble(settings, again=again)
     core.parts.metrics.serve(settings.metrics_port)
-    process = Process(core, chores=[chores.step, chores.sync_menus, chores.send_notices])
+    regular = [chores.step, chores.sync_menus, chores.tell_owners, chores.send_notices]
+    process = Process(core, chores=regular)
     process.chores.append(Renewal(process).step)
     settle()
     if settings.development:
@@ -109,11 +110,13 @@ def assemble(settings: Settings, *, again: bool = False) -> tuple[Core, Chores]:
         open_cache(settings.redis_url.reveal() if settings.redis_url else None),
         Catalogues(locales(registry), default=settings.default_language),
         switches,
+        preferences,
         store=_store(settings),
         courier=Courier(settings.telegram_url),
     )
     parts.metrics.allow_commands(*registry.commands)
     core = Core(parts)
+    core.breaker.refresh()
     if isinstance(database, Postgres):
         core.ledger.relay = Relay(core.ledger, parts.courier, database.begin_connection)
     return core, Chores(core, [switches, preferences])

@@ -20,9 +20,14 @@ NOISE = re.compile(r" 0x[0-9a-f]{8,}|^\n?Extension modules: .*\n?", re.MULTILINE
 """What the fault handler says anew each time, or to nobody's help."""
 
 
-def rehearse(stop: threading.Event | None = None) -> str | None:
+def rehearse(*more: str, stop: threading.Event | None = None) -> str | None:
     """Start the bot but for its threads and its port; None when that passes, else what it said."""
-    return run_verb("run", "--rehearse", passed=PASSED, stop=stop)
+    return run_verb("run", "--rehearse", *more, passed=PASSED, stop=stop)
+
+
+def rehearse_all(stop: threading.Event) -> str | None:
+    """As `rehearse`, once the examples in the docstrings were played."""
+    return rehearse("--examples", stop=stop)
 
 
 def guard() -> None:

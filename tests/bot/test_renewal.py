@@ -149,7 +149,7 @@ def test_the_next_refusal_takes_the_place_of_the_last(database: Database) -> Non
 def test_an_open_question_is_answered_by_the_next_set(database: Database, tmp_path: Path) -> None:
     """It outlives the change of its plugin; when its step is gone the answer is plain text."""
     telegram, file = Telegram(), tmp_path / "shelf.py"
-    said = []
+    said: list[str] = []
     for edition in ("first", "second"):
         file.write_text(SHELF.format(edition=edition))
         with ChatKit([tmp_path], database=database, telegram=telegram) as kit:

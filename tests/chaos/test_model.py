@@ -267,8 +267,8 @@ class Unfenced(Lease):
 @pytest.fixture
 def machine(database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Machine]]:
     """The machine, with a kit that all its examples share, and the texts, read once."""
-    monkeypatch.setattr("bot.testing.Catalogues", cache(lambda _: Catalogues([])))
-    monkeypatch.setattr("bot.testing.locales", lambda _: ())
+    monkeypatch.setattr("bot.kit.Catalogues", cache(lambda _: Catalogues([])))
+    monkeypatch.setattr("bot.kit.locales", lambda _: ())
     monkeypatch.setattr("bot.quarantine.CALM", 0.0)
     with ChatKit(DIARY, database=database, BOT_THREADS="6") as kit:
         yield type("Machine", (Machine,), {"kit": kit})

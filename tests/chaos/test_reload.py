@@ -92,7 +92,7 @@ def town(town_database: Database, empty_database_url: str, tmp_path: Path) -> It
 
 @pytest.mark.long
 def test_sets_that_change(town: Changing, town_database: Database) -> None:
-    """A plugin comes with a table, is changed while it asks, and goes; a crash changes nothing."""
+    """A plugin comes with a table, is changed while it asks, and goes; wrong ones change nothing."""
     (town.plugins / "record.py").unlink()
     town.save("ping.py", PING.format(answer="pong"))
     bot = town.start(OWNER_IDS="5999")
@@ -108,10 +108,14 @@ def test_sets_that_change(town: Changing, town_database: Database) -> None:
     for _ in range(2):
         code, said = town.reload()
         assert code == 1 and "was ended by SIGSEGV" in said and 'crash.py", line 3' in said
+    wrong = PING.replace("Answer.", "Answer.\n\n    /ping → pang\n    ")
+    town.save("crash.py", wrong.format(answer="pong"))
+    assert "crash: /ping → pang: the bot says ['pong']" in town.reload()[1]
+    (town.plugins / "crash.py").unlink()
     town.telegram.write(5001, 7, "/ping")
     assert ask(town, "/add") == "Which?"
     told = [text for chat, text in town.telegram.replies if chat == 5999]
-    assert len(told) == 1 and "SIGSEGV" in told[0] and "goes on as it was" in told[0]
+    assert len(told) == 2 and "SIGSEGV" in told[0] and "goes on as it was" in told[0]
     assert bot.poll() is None and "polls with the same bot token" not in town.complaints()
     assert [text for _, text in town.telegram.replies].count("pong") == 1
 
