@@ -9,20 +9,21 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any
 
-import peewee
 import redis
 from telebot import TeleBot
 
 from bot import middleware
+from bot.breaker import Breaker
 from bot.client import Client
 from bot.context import Runtime
+from bot.control import Control
 from bot.conversations import Conversations
 from bot.courier import Courier
 from bot.crew import Crew
 from bot.dispatch import REGISTER, Dispatch
-from bot.hooks import HookError
 from bot.i18n import Catalogues
 from bot.inbox import Inbox, Item
 from bot.lanes import Lanes
@@ -31,6 +32,7 @@ from bot.ledger import Ledger
 from bot.limits import Limits
 from bot.menu import Menu
 from bot.metrics import Metrics
+from bot.moving import move_chat
 from bot.notices import Delivery
 from bot.oblivion import Oblivion
 from bot.polling import Poller
@@ -40,12 +42,11 @@ from bot.rules import KINDS
 from bot.throttle import Throttle
 from bot.turns import Desk, Turns
 from bot.wire import Wire
-from database import current, db, is_outage, now
+from database import current, now
 from models import Bot
-from services import users
 from services.cache import Cache
 from services.chats import Chats
-from services.plugins import Switches
+from services.plugins import Preferences, Switches
 from services.users import People
 from settings import Secret, Settings
 
@@ -68,6 +69,7 @@ class Parts:
     cache: Cache
     catalogues: Catalogues
     switches: Switches
+    preferences: Preferences
     metrics: Metrics = field(default_factory=Metrics)
     courier: Courier = field(default_factory=Courier)
     stop: threading.Event = field(default_factory=threading.Event)
@@ -110,6 +112,7 @@ class Core:
         self.parts = parts
         settings, local = parts.settings, current().local
         self.leases: dict[int, Lease] = {}
+        self.breaker = Breaker(clock=parts.clock, timer=parts.timer)
         people = People(settings.owner_ids, settings.default_language)
         self.inbox = Inbox(people, Chats(), leases=self.leases, clock=parts.clock)
         self.conversations = Conversations(clock=parts.clock)
@@ -126,14 +129,7 @@ class Core:
         self.desks: dict[int, Desk] = {}
         self.throttle = self._throttle()
         self.oblivion = Oblivion(people, self.conversations, self.throttle, parts.cache)
-        self.dispatch = Dispatch(
-            parts.registry,
-            self.ledger,
-            self.conversations,
-            self.inbox.people,
-            called=parts.metrics.command,
-            let_go=self.oblivion.let_go,
-        )
+        self.dispatch = self._dispatch()
         self.turns = self._turns()
         self.crew = Crew(
             self.lanes,
@@ -197,9 +193,21 @@ class Core:
         self.lanes.release(items)
         self.crew.ring()
 
+    def _dispatch(self) -> Dispatch:
+        parts = self.parts
+        return Dispatch(
+            parts.registry,
+            self.ledger,
+            self.conversations,
+            self.inbox.people,
+            self.breaker,
+            called=parts.metrics.command,
+            let_go=self.oblivion.let_go,
+        )
+
     def _turns(self) -> Turns:
         parts = self.parts
-        guard = middleware.guard(parts.metrics, self.notify, clock=parts.clock)
+        guard = middleware.guard(parts.metrics, self.notify, self.breaker, clock=parts.clock)
         return Turns(
             self.desks,
             self.inbox,
@@ -208,9 +216,10 @@ class Core:
             through=self._chain(guard),
             send=middleware.chain([guard], middleware.send),
             record=middleware.record(parts.metrics),
-            migrate=self._migrate,
+            migrate=partial(move_chat, parts.registry, parts.switches),
             stop=parts.stop,
             lost=parts.lost,
+            clock=parts.timer,
         )
 
     def _chain(self, guard: middleware.Middleware) -> middleware.Step:
@@ -244,6 +253,7 @@ class Core:
             stop=parts.abandon,
             allowed=lease.valid,
             courier=parts.courier,
+            halt=self.breaker.halt,
         )
         runtime = self._runtime(client)
         self.dispatch.bind(client.telebot)
@@ -275,6 +285,7 @@ class Core:
             registry=parts.registry,
             cache=parts.cache,
             clock=parts.clock,
+            plugins=Control(parts.registry, parts.switches, parts.preferences, self.breaker),
         )
 
     def _received(self, updates: list[dict[str, Any]], duplicates: int) -> None:
@@ -282,42 +293,6 @@ class Core:
             self.parts.metrics.received(kind, count)
         self.parts.metrics.updates_duplicate.inc(duplicates)
         self.parts.metrics.poll_last_success.set_to_current_time()
-
-    def _migrate(self, bot_id: int, old: int, new: int) -> list[HookError]:
-        """Carry a group's data over to the supergroup it became, in one transaction.
-
-        A plugin whose hook fails keeps none of what the hook wrote; give what it raised.
-        """
-        failed = []
-        with db.atomic():
-            users.migrate_chat(bot_id, old, new)
-            for plugin in self.parts.registry.plugins.values():
-                for model in plugin.models:
-                    if field_ := model._meta.fields.get("chat_id"):
-                        _move_rows(model, field_, old, new)
-            for move in self.parts.registry.hooks("migrate_chat").values():
-                try:
-                    with db.atomic():
-                        move(old, new)
-                except HookError as error:
-                    if is_outage(error):
-                        raise
-                    failed.append(error)
-        return failed
-
-
-def _move_rows(model: Any, field_: Any, old: int, new: int) -> None:
-    """Give a plugin's rows the new id; where the new chat has its like already, that one stays."""
-    try:
-        with db.atomic():
-            model.update({field_: new}).where(field_ == old).execute()
-    except peewee.IntegrityError:
-        for row in list(model.select().where(field_ == old)):
-            try:
-                with db.atomic():
-                    model.update({field_: new}).where(row._pk_expr()).execute()
-            except peewee.IntegrityError:
-                log.warning("%s: a row of chat %s stays behind", model.__name__, old)
 
 
 def room(threads: int) -> tuple[int, int]:

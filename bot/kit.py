@@ -102,6 +102,7 @@ class ChatKit:
         """Do once what the process does every second: switches, settings, replays, menus."""
         chores = Chores(self.core, [self.switches, self.preferences])
         chores.step(0.0)
+        chores.tell_owners(0.0)
         chores.sync_menus(0.0)
         self.step()
 
@@ -162,10 +163,13 @@ class ChatKit:
         return View(self, number)
 
     def _handle(self) -> bool:
-        """Fetch and handle once; whether Telegram keeps more than what was fetched."""
+        """Handle what is waiting; whether there may be more."""
         count = self.core.step()
-        kept = sum(self.telegram.unconfirmed(seat.bot_id) for seat in self.core.seats)
-        return 0 < count < kept
+        return 0 < count < self._waiting()
+
+    def _waiting(self) -> int:
+        """How many updates Telegram keeps; those fetched last are among them."""
+        return sum(self.telegram.unconfirmed(seat.bot_id) for seat in self.core.seats)
 
     def _telegram(self) -> Telegram:
         time, patience = self.time, Patience()
@@ -196,12 +200,14 @@ class ChatKit:
             open_cache(None),
             Catalogues(locales(self.registry)),
             self.switches,
+            self.preferences,
             clock=self.clock,
             timer=self.time.timer,
             wait=self.time.wait,
             lease=partial(Lease, clock=lambda: 0.0),
         )
         core = Core(parts)
+        core.breaker.refresh()
         self._closing.callback(parts.courier.close)
         for seat in core.seats:
             seat.lease.step()
