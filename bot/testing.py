@@ -15,6 +15,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self
 
@@ -253,12 +254,14 @@ class ChatKit:
         return [h["params"] for h in feed if h["kind"] == "call" and h["method"] == method]
 
     def _open(self, database: Database | None) -> None:
-        self.database = database or open_database(f"sqlite:///{self.folder / 'chat.db'}")
-        bind(self.database)
+        self.database = bind(database or open_database(f"sqlite:///{self.folder / 'chat.db'}"))
         if database is None:
+            self.database.pragma("synchronous", "off", permanent=True)  # the folder is temporary
             self._closing.callback(self.database.close_all)
         models = [m for plugin in self.registry.plugins.values() for m in plugin.models]
-        self.database.create_tables([*TABLES, *models])
+        present = set(self.database.get_tables())
+        missing = [m for m in [*TABLES, *models] if m._meta.table_name not in present]
+        self.database.create_tables(missing)
 
     def _start(self) -> Core:
         self.switches, self.preferences = Switches(), Preferences()
@@ -270,7 +273,7 @@ class ChatKit:
             self.registry,
             MemoryWire(self.telegram),
             open_cache(None),
-            Catalogues(locales(self.registry)),
+            _catalogues(*_stamped(locales(self.registry))),
             self.switches,
             clock=self.clock,
         )
@@ -280,6 +283,17 @@ class ChatKit:
             seat.lease.step()
             core.lead(seat)
         return core
+
+
+def _stamped(folders: Sequence[Path]) -> list[tuple[Path, tuple[int, ...]]]:
+    """Each folder with the times at which its catalogues were written."""
+    return [(each, tuple(p.stat().st_mtime_ns for p in each.glob("*/*.po"))) for each in folders]
+
+
+@lru_cache(maxsize=8)
+def _catalogues(*stamped: tuple[Path, tuple[int, ...]]) -> Catalogues:
+    """The texts, read once for many kits."""
+    return Catalogues(folder for folder, _ in stamped)
 
 
 def _by_bot(message: dict[str, Any]) -> bool:
