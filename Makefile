@@ -2,13 +2,14 @@
 # make check  style and types                           make browser  the chat page in a Chromium
 # make clean  remove what was made (data/ is kept)      make lock     pin newer requirements
 # make bench  measure the speed beside others           make chaos    every fault in full
+# make cover  every test, and which lines none reaches
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check browser bench chaos clean lock
+.PHONY: help run test cover check browser bench chaos clean lock
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -17,6 +18,9 @@ run: $(VENV)/run.stamp
 	@exec $(BIN)/python -m bot up
 
 test: $(VENV)/dev.stamp
+	$(BIN)/python -m pytest -n auto --ignore=tests/browser tests
+
+cover: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest -n auto --cov --cov-report=term --ignore=tests/browser tests
 
 check: $(VENV)/dev.stamp
