@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import bot.client
 import bot.core
@@ -100,9 +101,48 @@ class Roomy(bot.ledger.Ledger):
         self.batch = 10**6
 
 
+class Hoarding(bot.inbox.Inbox):
+    """Forgets nothing: some memory stays behind with each update."""
+
+    hoard: ClassVar[list[bytes]] = []
+
+    def accept(self, bot_id: int, updates: Any, **options: Any) -> list[Item]:
+        items = super().accept(bot_id, updates, **options)
+        self.hoard.extend(b"x" * 8192 for _ in items)
+        return items
+
+
+class Stubborn(bot.process.Process):
+    """Does not hear a second signal."""
+
+    def _on_signals(self) -> None:
+        def ask(_number: int, _frame: object) -> None:
+            self.stop.set()
+
+        signal.signal(signal.SIGTERM, ask)
+        signal.signal(signal.SIGINT, ask)
+
+
 def swap(name: str, part: type) -> None:
     """Build the core with another part of that name."""
     vars(bot.core)[name] = part
+
+
+def swap_process() -> None:
+    """Run a process that does not hear a second signal."""
+    vars(bot.run)["Process"] = Stubborn
+
+
+def tear() -> None:
+    """Let every statement of a migration be committed by itself."""
+    for engine in (database.Sqlite, database.Postgres):
+        for name in ("atomic", "transaction"):
+            setattr(engine, name, lambda *_, **__: nullcontext())
+
+
+def excuse_nothing() -> None:
+    """Take a database that is locked, or away, for a mistake."""
+    vars(database)["_is_outage"] = lambda _error: False
 
 
 def sync_nothing() -> None:
@@ -127,6 +167,10 @@ CONTROLS: dict[str, Callable[[], None]] = {
     "no-restraint": partial(swap, "Client", Eager),
     "no-sync": sync_nothing,
     "no-grace": wait_for_nobody,
+    "one-signal": swap_process,
+    "no-transaction": tear,
+    "no-retry": excuse_nothing,
+    "hoard": partial(swap, "Inbox", Hoarding),
 }
 """Each switches one guarantee off."""
 
@@ -134,8 +178,6 @@ if __name__ == "__main__":
     watch(keep)
     crash.install()
     bot.quarantine.CALM = float(os.environ.get("CHAOS_CALM", bot.quarantine.CALM))
-    if sys.argv[1:] == ["migrate"]:
-        sys.exit(main(["migrate"]))
-    for control in sys.argv[1:]:
+    for control in CONTROLS.keys() & sys.argv[1:]:
         CONTROLS[control]()
-    sys.exit(bot.run.main(settings.load()))
+    sys.exit(main(["migrate"]) if "migrate" in sys.argv else bot.run.main(settings.load()))
