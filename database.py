@@ -267,6 +267,11 @@ class Postgres(PooledPostgresqlDatabase):  # type: ignore[misc]
         """Rows that point at nothing: the server refuses them at once."""
         return []
 
+    def begin_connection(self) -> Any:
+        """Begin a connection beside the pool for a caller who polls it; it commits by itself."""
+        options = {**self.connect_params, "connection_factory": None, "async_": True}
+        return self._adapter.connect(self, **options)
+
     def _can_reuse(self, conn: Any) -> bool:
         return len(self._connections) < self._kept and bool(super()._can_reuse(conn))
 

@@ -166,6 +166,50 @@ class User(Base):
         return f"{self.first_name} {self.last_name or ''}".strip() or str(self.telegram_id)
 
 
+class UserPreference(Base):
+    """What a person chose for messages that are no answers; without a row nothing was chosen.
+
+    `quiet_from` and `quiet_until` are minutes after midnight in the person's time zone; `muted`
+    holds the categories, as "plugin.category", that they do not want.
+    """
+
+    user = ForeignKeyField(User, primary_key=True, on_delete="CASCADE")
+    time_zone = CharField(64, null=True)
+    quiet_from = SmallIntegerField(null=True)
+    quiet_until = SmallIntegerField(null=True)
+    muted = JSONField(default=list)
+    updated_at = DateTimeField(default=now)
+
+    if TYPE_CHECKING:
+        user_id: int
+
+    class Meta:
+        table_name = "user_preferences"
+
+
+class Notice(Base):
+    """A message to a person that is no answer, until it is sent or dropped.
+
+    `params` are sendMessage's, without the chat; `bot_id` is None when any bot may send it. It is
+    not sent before `planned_at`, and looked at again at `due_at`.
+    """
+
+    id = BigAutoField()
+    bot_id = BigIntegerField(null=True)
+    user = ForeignKeyField(User, on_delete="CASCADE")
+    category = CharField(64)
+    params = JSONField()
+    tries = SmallIntegerField(default=0, constraints=[SQL("DEFAULT 0")])
+    due_at = DateTimeField(default=now, index=True)
+    planned_at = DateTimeField(default=now)
+
+    if TYPE_CHECKING:
+        user_id: int
+
+    class Meta:
+        table_name = "notices"
+
+
 class AnalyticsEvent(Base):
     """Something that happened, for the statistics."""
 
@@ -319,6 +363,21 @@ class PluginSetting(Base):
         indexes = ((("plugin", "key"), True),)
 
 
+class Erasure(Base):
+    """That somebody was erased, for an hour, so that every process lets go of what it remembers.
+
+    Whom it was is told by who remembers them: `digest` is of the salt and the Telegram id.
+    """
+
+    id = AutoField()
+    salt = CharField(32)
+    digest = CharField(64)
+    created_at = DateTimeField(default=now, index=True)
+
+    class Meta:
+        table_name = "erasures"
+
+
 class Lease(Base):
     """Who does what only one process may do, as `bot.lease` counts it."""
 
@@ -335,6 +394,8 @@ class Lease(Base):
 
 TABLES: list[type[peewee.Model]] = [
     User,
+    UserPreference,
+    Notice,
     AnalyticsEvent,
     Bot,
     Chat,
@@ -343,5 +404,6 @@ TABLES: list[type[peewee.Model]] = [
     Failure,
     PluginSwitch,
     PluginSetting,
+    Erasure,
     Lease,
 ]

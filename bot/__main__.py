@@ -72,6 +72,20 @@ def sandbox(settings: Settings, options: argparse.Namespace) -> int:
     return 0
 
 
+def export_user(settings: Settings, options: argparse.Namespace) -> int:
+    """Print all that is held on a person, across the plugins, as JSON."""
+    from bot.person import export_user
+
+    return export_user(settings, options.id)
+
+
+def delete_user(settings: Settings, options: argparse.Namespace) -> int:
+    """Erase a person across the plugins, after a question, and print what was erased."""
+    from bot.person import delete_user
+
+    return delete_user(settings, options.id, sure=options.yes)
+
+
 def up(settings: Settings, _options: argparse.Namespace) -> int:
     """Migrate and start everything, as `make run` does; Ctrl-C stops it."""
     from bot.start import up
@@ -86,6 +100,8 @@ VERBS: tuple[Callable[[Settings, argparse.Namespace], int], ...] = (
     check,
     plugins,
     sandbox,
+    export_user,
+    delete_user,
 )
 
 
@@ -95,11 +111,15 @@ def parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
     for verb in VERBS:
         text = verb.__doc__
-        own = verbs.add_parser(verb.__name__, help=text, description=text)
+        own = verbs.add_parser(verb.__name__.replace("_", "-"), help=text, description=text)
         own.set_defaults(verb=verb)
         if verb is run:
             own.add_argument("--keep", action="store_true", help="start it again whenever it dies")
             own.add_argument("--again", action="store_true", help=argparse.SUPPRESS)
+        if verb in (export_user, delete_user):
+            own.add_argument("id", metavar="ID", type=int, help="the person's Telegram id")
+        if verb is delete_user:
+            own.add_argument("--yes", action="store_true", help="do not ask")
         if verb is sandbox:
             own.add_argument("--last", action="store_true", help="end on SIGTERM after the bot")
         if verb is migrate:

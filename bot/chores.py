@@ -9,7 +9,7 @@ from typing import Protocol
 from bot.conversations import forget
 from bot.core import Core
 from models import Role, User
-from services import analytics
+from services import analytics, erasures
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +35,7 @@ class Chores:
         """Do what is due at the monotonic time `at`; raises what the database raises."""
         for table in self.tables:
             self._menus_stale |= table.refresh()
+        self.core.oblivion.refresh()
         for seat in self.core.seats:
             if seat.led and seat.lease.valid():
                 self.core.lanes.wake(self.core.inbox.claim(seat.bot_id))
@@ -47,9 +48,19 @@ class Chores:
             self._due["forget"] = at + 600
         if self._is_due("forget", at, 600):
             forget(self.core.parts.clock() - timedelta(minutes=1))
+            erasures.forget(self.core.parts.clock())
             self.core.conversations.sweep()
             while self.core.inbox.forget() == 5000:
                 pass
+
+    def send_notices(self, _at: float) -> None:
+        """Send the notices that are due, for the bots that this process acts for.
+
+        Apart from `step`, since there may be many.
+        """
+        led = [seat.client for seat in self.core.seats if seat.led and seat.lease.valid()]
+        while self.core.notices.step(led):
+            pass
 
     def sync_menus(self, at: float) -> None:
         """Bring every bot's command menu up to date, once its name is known.

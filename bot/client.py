@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from bot.wire import Wire
     from settings import Secret
 
-__all__ = ["Ambiguous", "ApiTelegramException", "Client", "NeverSent", "Stopping"]
+__all__ = ["Ambiguous", "ApiTelegramException", "Client", "Held", "NeverSent", "Stopping"]
 
 log = logging.getLogger(__name__)
 logging.getLogger("TeleBot").handlers.clear()  # telebot writes to stderr past our filters
@@ -55,6 +55,10 @@ T = TypeVar("T")
 
 class Stopping(Exception):
     """The call is given up: the process is stopping, or it is no longer the one to make calls."""
+
+
+class Held(Exception):
+    """The call has to wait, for the limits or for Telegram, and was not made."""
 
 
 class Client:
@@ -158,6 +162,27 @@ class Client:
             return self._post(sending.method, sending.fields, None, TIMEOUT)
 
         return self._persist(sending.method, sending.fields.get("chat_id"), once, sending)
+
+    def offer(self, method: str, params: Mapping[str, Any]) -> Any:
+        """Make a call once, if it may go now and nobody waits to go before it; give its result.
+
+        Raises what `call` does, NeverSent and, for what has to be offered again later, Held.
+        """
+        self._await_leave(None)
+        fields = encode(params)
+        turn = self._limits.turn(method, fields.get("chat_id"))
+        try:
+            if turn is not None and not turn.go():
+                raise Held(method)
+            return self._retries.answered(self._post(method, fields, None, TIMEOUT))
+        except ApiTelegramException as error:
+            if error.error_code != 429:
+                raise
+            self._hold(fields.get("chat_id"), error)
+            raise Held(method) from error
+        finally:
+            if turn is not None:
+                turn.leave()
 
     def get_updates(
         self,

@@ -6,22 +6,23 @@ import json
 import logging
 import re
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from bot import message as messages
-from bot import rules, words
+from bot import pieces, rules, words
 from bot.conversations import Open
 from bot.message import Buttons
 from bot.runtime import ENDED, Effects, Runtime
 from models import User
-from services import analytics, users
+from services import analytics, notices, preferences, privacy, users
 
 if TYPE_CHECKING:
     from telebot import TeleBot, types
 
     from bot.i18n import Translator
     from bot.plugin import Command, Handler
+    from bot.registry import Registry
     from services.cache import Cache
 
 __all__ = ["ENDED", "Context", "Effects", "Runtime"]
@@ -53,6 +54,7 @@ class Context:
 
     users = users
     analytics = analytics
+    preferences = preferences
 
     def __init__(
         self,
@@ -177,6 +179,12 @@ class Context:
         return self.runtime.catalogues.translator(self.lang)
 
     @property
+    def local_time(self) -> datetime:
+        """The time on the user's wall, by the time zone they chose; UTC when they chose none."""
+        zone = preferences.zone_of(self.user) if self.user else UTC
+        return self.runtime.clock().replace(tzinfo=UTC).astimezone(zone)
+
+    @property
     def bot(self) -> TeleBot:
         """The whole Bot API, as telebot has it; limits and retries are seen to."""
         return self.caller.telebot
@@ -199,6 +207,11 @@ class Context:
         """The commands that the user may use in this chat, as the plugins declare them."""
         return self.runtime.registry.usable(self.user, self.chat.id if self.chat else 0)
 
+    @property
+    def categories(self) -> dict[str, str]:
+        """The kinds of notices by their full names, each with what the user is told of it."""
+        return self.runtime.registry.categories(self.chat.id if self.chat else 0)
+
     def link(self, payload: str) -> str:
         """A link that starts the bot with `payload`: 1 to 64 of A-Z, a-z, 0-9, _ and -."""
         if not _PAYLOAD.fullmatch(payload):
@@ -217,18 +230,24 @@ class Context:
     ) -> types.Message:
         """Send a message to the chat, to the same topic; options are telebot's send_message's.
 
-        In an atomic handler it goes out after the commit, and the result is None.
+        With `photo=`, `document=`, `video=`, `animation=`, `audio=` or `voice=` the text is the
+        caption. What is too long goes on in further messages; the last one is given. In an atomic
+        handler all goes out after the commit, and the result is None.
         """
-        markup = self._keyboard(buttons)
-        options = {**messages.place(self), "reply_markup": markup, **options}
-        return self.bot.send_message(text=text, parse_mode=parse_mode, **options)
+        own = {"reply_markup": self._keyboard(buttons), "parse_mode": parse_mode}
+        return messages.send(self.bot, text, {**messages.place(self), **own, **options})
 
     def send_text(self, text: str) -> None:
         """Send a plain text to the chat without reading the answer: what `return text` does."""
         self.caller.call("sendMessage", self.place_text(text))
 
     def place_text(self, text: str) -> dict[str, Any]:
-        """The parameters that send a plain text to the chat. Raises RuntimeError without one."""
+        """The parameters that send a plain text to the chat. Raises RuntimeError without one.
+
+        Of a text that is too long for a message all but the last piece is sent at once.
+        """
+        if len(text) > pieces.SHORT:
+            text = messages.send_ahead(self, text)
         return {**messages.place(self), "text": text}
 
     def edit(
@@ -240,13 +259,44 @@ class Context:
         """
         return messages.edit(self, text, {"reply_markup": self._keyboard(buttons), **options})
 
-    def answer(self, text: str | None = None, *, alert: bool = False) -> None:
-        """Answer the tap of a button: a toast, a box to close with `alert`, or nothing to see."""
-        if self.kind != "callback_query":
-            raise RuntimeError("answer() is for buttons: use reply() for a message.")
+    def answer(self, given: Any = None, *, alert: bool = False, **options: Any) -> None:
+        """Answer a query; options are those of Telegram's method.
+
+        The tap of a button: a toast, a box to close with `alert`, or nothing to see. An inline
+        query: a list of results, telebot's or (title, text). A pre-checkout or shipping query:
+        nothing to agree, a text to refuse. Raises RuntimeError for other kinds.
+        """
+        if alert:
+            options["show_alert"] = True
+        method, params = messages.answer(self, given, options)
         self.effects.answered = True
-        params = {"callback_query_id": self.event.id, "text": text, "show_alert": alert or None}
-        self.caller.call("answerCallbackQuery", params)
+        self.caller.call(method, params)
+
+    def notify(
+        self,
+        user: User | int,
+        text: str,
+        *,
+        category: str,
+        buttons: Buttons | None = None,
+        parse_mode: str | None = None,
+        at: datetime | None = None,
+    ) -> bool:
+        """Have a message sent to a person that is no answer: when and if they want it.
+
+        `category` is one that the plugin declared; `at` the earliest time, UTC if it has no zone.
+        False for somebody whom the bot does not know. Raises LookupError.
+        """
+        plugin = self.handler.plugin if self.handler else ""
+        return notices.notify(
+            user,
+            text,
+            category=self.runtime.registry.category(plugin, category),
+            buttons=self._keyboard(buttons),
+            parse_mode=parse_mode,
+            bot_id=self.runtime.bot_id,
+            at=at,
+        )
 
     def ask(
         self,
@@ -275,6 +325,29 @@ class Context:
         if not 0 < len(event) <= 64:
             raise ValueError(f"{event!r} cannot be an event: name it with 1 to 64 letters.")
         self.effects.events.append((event, json.loads(json.dumps(data))))
+
+    @property
+    def registry(self) -> Registry:
+        """The plugins: `registry.stats()` and `registry.health()` ask those that can say."""
+        return self.runtime.registry
+
+    def export(self) -> dict[str, Any]:
+        """All that is held on the sender, of the core and of every plugin, as JSON has it."""
+        return privacy.export(self.sender.telegram_id, self.registry.hooks("export_user"))
+
+    def erase(self) -> privacy.Receipt:
+        """Erase the sender everywhere, and say what that was; after that, only reply.
+
+        Raises RuntimeError in a handler that is not atomic: there, what the update itself leaves
+        behind would be written after it.
+        """
+        if self.handler is None or not self.handler.atomic:
+            raise RuntimeError("erase() is for atomic handlers: declare it with atomic=True.")
+        hooks, own = self.registry.hooks("delete_user"), self.runtime.bot_id
+        number = self.update.update_id
+        receipt = privacy.erase(self.sender.telegram_id, hooks, own=(own, number))
+        self.effects.erased = True
+        return receipt
 
     def speak(self, language: str) -> None:
         """Speak another language with the user from now on, in the command menu too."""

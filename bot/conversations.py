@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TypeAlias
 
 from database import db, now
 from models import Conversation
+from services.traces import Person, scrub
 
 Key: TypeAlias = tuple[int, int, int]
 """Bot, chat and Telegram id of the person."""
@@ -71,6 +72,18 @@ class Conversations:
         for key, opened in list(self._open.items()):
             if opened is not None and opened.expires_at <= at and self._open.get(key) is opened:
                 self._open.pop(key, None)
+
+    def ids(self) -> list[int]:
+        """The Telegram ids of those who are being asked something."""
+        return [user_id for _, _, user_id in list(self._open)]
+
+    def forget(self, person: Person) -> None:
+        """Let go of a person's conversations and those in their chat, and of traces in others'."""
+        for key, opened in list(self._open.items()):
+            if person.telegram_id in key[1:]:
+                self._open.pop(key, None)
+            elif opened and (data := scrub(person, opened.data)) != opened.data:
+                self._open[key] = replace(opened, data=data)
 
     def move(self, bot_id: int, old: int, new: int) -> None:
         """Follow a group that became a supergroup."""

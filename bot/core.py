@@ -21,6 +21,7 @@ from bot.conversations import Conversations
 from bot.courier import Courier
 from bot.crew import Crew
 from bot.dispatch import REGISTER, Dispatch
+from bot.hooks import HookError
 from bot.i18n import Catalogues
 from bot.inbox import Inbox, Item
 from bot.lanes import Lanes
@@ -29,6 +30,8 @@ from bot.ledger import Ledger
 from bot.limits import Limits
 from bot.menu import Menu
 from bot.metrics import Metrics
+from bot.notices import Delivery
+from bot.oblivion import Oblivion
 from bot.polling import Poller
 from bot.raw import kind_of
 from bot.registry import Registry
@@ -36,7 +39,7 @@ from bot.rules import KINDS
 from bot.throttle import Throttle
 from bot.turns import Desk, Turns
 from bot.wire import Wire
-from database import current, db, now
+from database import current, db, is_outage, now
 from models import Bot
 from services import users
 from services.cache import Cache
@@ -115,12 +118,15 @@ class Core:
             clock=parts.clock,
         )
         self.desks: dict[int, Desk] = {}
+        self.throttle = Throttle(settings.throttle_rate, settings.throttle_burst, store=parts.store)
+        self.oblivion = Oblivion(people, self.conversations, self.throttle, parts.cache)
         self.dispatch = Dispatch(
             parts.registry,
             self.ledger,
             self.conversations,
             self.inbox.people,
             called=parts.metrics.command,
+            let_go=self.oblivion.let_go,
         )
         self.turns = self._turns()
         self.crew = Crew(
@@ -133,6 +139,7 @@ class Core:
         )
         self.turns.advance, self.turns.send_on = self.lanes.advance, self.crew.send_on
         self.seats = [self._seat(token) for token in settings.bots]
+        self.notices = Delivery(parts.clock, parts.stop.wait, any_bot=self.seats[0].client)
 
     def step(self, timeout: int = 0) -> int:
         """Fetch once for each bot, handle all that came, and commit; give the number of updates.
@@ -201,14 +208,12 @@ class Core:
         )
 
     def _chain(self, guard: middleware.Middleware) -> middleware.Step:
-        settings = self.parts.settings
-        throttle = Throttle(settings.throttle_rate, settings.throttle_burst, store=self.parts.store)
         return middleware.chain(
             [
                 guard,
                 middleware.know,
                 middleware.refuse_banned,
-                middleware.limit(throttle, self.parts.clock),
+                middleware.limit(self.throttle, self.parts.clock),
             ],
             self.dispatch.match,
         )
@@ -266,14 +271,27 @@ class Core:
         self.parts.metrics.updates_duplicate.inc(duplicates)
         self.parts.metrics.poll_last_success.set_to_current_time()
 
-    def _migrate(self, bot_id: int, old: int, new: int) -> None:
-        """Carry a group's data over to the supergroup it became, in one transaction."""
+    def _migrate(self, bot_id: int, old: int, new: int) -> list[HookError]:
+        """Carry a group's data over to the supergroup it became, in one transaction.
+
+        A plugin whose hook fails keeps none of what the hook wrote; give what it raised.
+        """
+        failed = []
         with db.atomic():
             users.migrate_chat(bot_id, old, new)
             for plugin in self.parts.registry.plugins.values():
                 for model in plugin.models:
                     if field_ := model._meta.fields.get("chat_id"):
                         _move_rows(model, field_, old, new)
+            for move in self.parts.registry.hooks("migrate_chat").values():
+                try:
+                    with db.atomic():
+                        move(old, new)
+                except HookError as error:
+                    if is_outage(error):
+                        raise
+                    failed.append(error)
+        return failed
 
 
 def _move_rows(model: Any, field_: Any, old: int, new: int) -> None:

@@ -132,7 +132,7 @@ class Courier:
         self._bell, self._rope = socket.socketpair()
         for end in (self._bell, self._rope):
             end.setblocking(False)
-        self._selector.register(self._bell, selectors.EVENT_READ)
+        self._selector.register(self._bell, selectors.EVENT_READ, self._quiet)
 
     @property
     def open(self) -> bool:
@@ -162,15 +162,24 @@ class Courier:
         """Wait for answers, at most so many seconds, and pass on those that came."""
         with self._listening:
             for key, _ in self._selector.select(timeout):
-                link: Link | None = key.data
-                if link is None:
-                    self._quiet()
+                link: Link | Callable[[], None] = key.data
+                if not isinstance(link, Link):
+                    link()
                 elif not (keep := link.read()) or link.reply is not None:
                     self._finish(link, keep=keep)
             if (now := self._clock()) >= self._look_at:
                 self._look_at = now + 1
                 for link in [link for link in list(self._busy) if link.due <= now]:
                     self._lose(link, Ambiguous("no answer from Telegram: it took too long"))
+
+    def watch(self, file: int, hear: Callable[[], None]) -> None:
+        """Listen to another open file too: `hear` is called when there is something to read."""
+        self._selector.register(file, selectors.EVENT_READ, hear)
+
+    def ignore(self, file: int) -> None:
+        """Listen to it no more; before it is closed."""
+        with suppress(KeyError, ValueError):
+            self._selector.unregister(file)
 
     def wake(self) -> None:
         """End a `receive` that waits, from any thread."""

@@ -149,7 +149,7 @@ class Crew:
     def _make_room(self) -> bool:
         """All places are taken: commit what is done, after a moment for answers on their way."""
         if not self.local:
-            return False
+            return self.ledger.help_out()
         if self.courier.pending:
             self.courier.receive(self._patience)
         self._looks = LOOKS

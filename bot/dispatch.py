@@ -18,9 +18,10 @@ from bot.inbox import Item
 from bot.ledger import Entry, Ledger, Settled
 from bot.middleware import Turn, say
 from bot.outbox import Outbox
-from bot.plugin import Handler
+from bot.plugin import Handler, Plugin
 from bot.registry import Registry
 from database import db
+from models import User
 from services.users import People
 
 log = logging.getLogger(__name__)
@@ -43,12 +44,14 @@ class Dispatch:
         people: People,
         *,
         called: Callable[[str], None],
+        let_go: Callable[[User], None] = lambda user: None,
     ) -> None:
         self.registry = registry
         self.ledger = ledger
         self.conversations = conversations
         self.people = people
         self._called = called
+        self._let_go = let_go
 
     def match(self, turn: Turn) -> None:
         """An open conversation takes what is no command; else telebot matches a handler."""
@@ -131,6 +134,8 @@ class Dispatch:
             ctx.caller = client
         if entry.change:
             self.conversations.keep(entry.change)
+        if ctx.effects.erased:
+            self._let_go(ctx.sender)
         turn.item.state = "replying"
         turn.entry = send_replies(turn.client, turn.item)
 
@@ -149,11 +154,18 @@ class Dispatch:
         telebot.register_message_handler(
             self._run_command, content_types=["text"], func=self._finds_command
         )
-        for name, module in self.registry.modules.items():
-            plain.bind(telebot, name, module, self.registry.on)
-        handlers = [h for plugin in self.registry.plugins.values() for h in plugin.handlers]
-        for handler in sorted(handlers, key=lambda handler: handler.last):
-            if handler.command is None:
+        plugins, modules = self.registry.plugins, self.registry.modules
+        for name in sorted({**plugins, **modules}):
+            if name in modules:
+                plain.bind(telebot, name, modules[name], self.registry.on)
+            else:
+                self._bind_all(telebot, plugins[name], last=False)
+        for _, plugin in sorted(plugins.items()):
+            self._bind_all(telebot, plugin, last=True)
+
+    def _bind_all(self, telebot: TeleBot, plugin: Plugin, *, last: bool) -> None:
+        for handler in plugin.handlers:
+            if handler.command is None and handler.last == last:
                 self._bind(telebot, handler)
 
     def _bind(self, telebot: TeleBot, handler: Handler) -> None:
@@ -217,6 +229,8 @@ def entry_of(turn: Turn, state: str = "done", payload: str | None = None) -> Ent
     if turn.failure is not None:
         return Entry(turn.item, "failed", None, counted, turn.events, failure=turn.failure)
     effects = turn.ctx.effects
+    if effects.erased:
+        return Entry(turn.item, state, payload)
     user_id = turn.user.id if turn.user else None
     events = turn.events + [(name, user_id, data) for name, data in effects.events]
     change = None

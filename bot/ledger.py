@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import lru_cache
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
-from bot import codec, stroke
+from bot import codec, marks, stroke
 from bot.conversations import Change, write
 from bot.inbox import Item
 from bot.lease import Fenced, Lease
-from database import as_param, current, db, is_outage, now
+from database import current, db, is_outage, now
 from services import failures
 
 log = logging.getLogger(__name__)
@@ -41,6 +40,23 @@ class Entry:
     events: list[Event] = field(default_factory=list)
     change: Change | None = None
     failure: dict[str, Any] | None = None
+
+
+class Carrier(Protocol):
+    """What sends a group and hears later what came of it: bot/relay.py."""
+
+    @property
+    def busy(self) -> bool:
+        """Whether a group is on its way."""
+
+    def post(self) -> bool:
+        """Send what waits; False when it must go another way."""
+
+    def keep(self) -> bool:
+        """Whether a group is still on its way."""
+
+    def finish(self) -> None:
+        """Wait for what is on its way."""
 
 
 class Ledger:
@@ -73,6 +89,8 @@ class Ledger:
         self._lock = threading.Lock()
         self._committing = threading.Lock()
         self._troubled = False
+        self.relay: Carrier | None = None
+        """Sends groups without a thread that waits; with PostgreSQL."""
 
     def admit(self) -> bool:
         """Take a place for one more update; False when all are taken."""
@@ -100,8 +118,8 @@ class Ledger:
         """Put a finished update into the next group."""
         with self._lock:
             self._waiting.append(entry)
-            ring = len(self._waiting) >= self.batch
-        if ring:
+            full = len(self._waiting) >= self.batch
+        if full and not (self.relay and (self.relay.busy or self.relay.post())):
             self._bell.set()
 
     def step(self) -> int:
@@ -111,10 +129,15 @@ class Ledger:
         entries then stay for the next step.
         """
         self._bell.wait(self.period)
+        if self.relay and self.relay.keep():
+            self._bell.clear()
+            return 0
         return self.flush()
 
     def flush(self) -> int:
         """Commit what is there now; raises as `step`."""
+        if self.relay:
+            self.relay.finish()
         with self._committing:
             self._bell.clear()
             count = self._flush()
@@ -127,7 +150,9 @@ class Ledger:
         What goes wrong is left to the ledger's own thread, which knows how to wait and whom to
         tell.
         """
-        if not self._local or self._troubled or not self._waiting:
+        if not self._local:
+            return self.relay is not None and self.relay.post()
+        if self._troubled or not self._waiting:
             return False
         if not self._committing.acquire(blocking=False):
             return False
@@ -139,6 +164,36 @@ class Ledger:
             return False
         finally:
             self._committing.release()
+
+    def begin(self) -> list[Entry]:
+        """Take what waits for a commit of the caller's; none when another commit goes on.
+
+        What it gives must be handed to `end`.
+        """
+        if self._troubled or not self._waiting or not self._committing.acquire(blocking=False):
+            return []
+        with self._lock:
+            entries, self._waiting = self._waiting, []
+        if not entries:
+            self._committing.release()
+        return entries
+
+    def end(self, entries: Sequence[Entry], *, done: bool) -> None:
+        """Take note of a commit that was begun; what is not done is the ledger's own to do."""
+        if not done:
+            self._troubled = True
+            with self._lock:
+                self._waiting = [*entries, *self._waiting]
+        self._committing.release()
+        if done:
+            self.dismiss(len(entries))
+            self._committed([entry.item for entry in entries])
+        else:
+            self._bell.set()
+
+    def presses(self) -> bool:
+        """Whether what waits should be committed at once."""
+        return len(self._waiting) >= self.batch or not self.has_room()
 
     def _flush(self) -> int:
         with self._lock:
@@ -187,10 +242,10 @@ class Ledger:
         for bot_id in sorted({entry.item.bot_id for entry in entries}):
             if lease := self.leases.get(bot_id):
                 lease.check()
-        done = self._mark([entry for entry in entries if entry.item.state == "new"], at)
-        replied = self._mark([entry for entry in entries if entry.item.state != "new"], at)
-        _count(done, at)
-        _track(done, at)
+        done = marks.mark([entry for entry in entries if entry.item.state == "new"], at)
+        replied = marks.mark([entry for entry in entries if entry.item.state != "new"], at)
+        marks.count(done, at)
+        marks.track(done, at)
         write([entry.change for entry in done if entry.change], at)
         for entry in [*done, *replied]:
             if entry.failure:
@@ -220,84 +275,3 @@ class Ledger:
                     kept = codec.dumps(item.update)
                 with db.atomic():
                     self.commit([Entry(item, entries[0].state, kept)])
-
-    def _mark(self, entries: Sequence[Entry], at: datetime) -> list[Entry]:
-        """Set the new states; give back the entries whose row was still as they found it."""
-        done: list[Entry] = []
-        groups: dict[tuple[int, str, str], list[Entry]] = {}
-        for entry in entries:
-            if entry.payload is None:
-                groups.setdefault((entry.item.bot_id, entry.item.state, entry.state), []).append(
-                    entry
-                )
-            elif _keep(entry, at):
-                done.append(entry)
-        for (bot_id, found, state), group in groups.items():
-            ids = [entry.item.update_id for entry in group]
-            rows = db.execute_sql(_mark_sql(len(ids), db.param), (state, at, bot_id, found, *ids))
-            marked = {update_id for (update_id,) in rows.fetchall()}
-            done += [entry for entry in group if entry.item.update_id in marked]
-        return done
-
-
-def _keep(entry: Entry, at: datetime) -> bool:
-    """Set the state of one row and keep a payload in it."""
-    sql = (
-        "UPDATE inbox SET state = ?, payload = ?, done_at = ?"
-        " WHERE bot_id = ? AND update_id = ? AND state = ?"
-    ).replace("?", db.param)
-    done_at = None if entry.state == "replying" else at
-    values = (entry.state, entry.payload, done_at, *entry.item.id, entry.item.state)
-    return bool(db.execute_sql(sql, values).rowcount)
-
-
-@lru_cache(maxsize=256)
-def _mark_sql(count: int, param: str) -> str:
-    ids = ", ".join([param] * count)
-    return (
-        f"UPDATE inbox SET state = {param}, payload = NULL, done_at = {param}"
-        f" WHERE bot_id = {param} AND state || '' = {param} AND update_id IN ({ids})"
-        " RETURNING update_id"
-    )
-
-
-def _count(entries: Iterable[Entry], at: datetime) -> None:
-    """Add the group's messages to their users' counters, in the order of the users' ids."""
-    counts: dict[int, int] = {}
-    for entry in entries:
-        if entry.item.user is not None:
-            counts[entry.item.user.id] = counts.get(entry.item.user.id, 0) + entry.counted
-    if counts:
-        values = [value for user_id in sorted(counts) for value in (user_id, counts[user_id])]
-        db.execute_sql(_count_sql(len(counts), db.param), [at, *values])
-
-
-@lru_cache(maxsize=256)
-def _count_sql(count: int, param: str) -> str:
-    rows = ", ".join([f"({param}, {param})"] * count)
-    return (
-        "UPDATE users SET total_messages = total_messages + seen.column2,"
-        f" last_activity_at = {param} FROM (VALUES {rows}) AS seen"
-        " WHERE users.id = seen.column1"
-    )
-
-
-def _track(entries: Iterable[Entry], at: datetime) -> None:
-    rows = [event for entry in entries for event in entry.events]
-    if rows:
-        time = as_param(at)
-        values = [
-            value
-            for kind, user_id, data in rows
-            for value in (kind, user_id, codec.dumps(data), time, time)
-        ]
-        db.execute_sql(_track_sql(len(rows), db.param), values)
-
-
-@lru_cache(maxsize=256)
-def _track_sql(count: int, param: str) -> str:
-    row = f"({', '.join([param] * 5)})"
-    return (
-        "INSERT INTO analytics_events (event_type, user_id, data, created_at, updated_at)"
-        f" VALUES {', '.join([row] * count)}"
-    )

@@ -7,15 +7,17 @@ import sys
 import traceback
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
+from importlib import import_module
 from importlib.machinery import ModuleSpec, SourceFileLoader
-from importlib.util import module_from_spec
+from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec, module_from_spec
 from pathlib import Path
 from types import CodeType, ModuleType
 from typing import TextIO
 
 import peewee
 
-from bot import asks, texts
+from bot import advice, asks, needs, texts
 from bot.i18n import Catalogues
 from bot.plugin import Plugin
 from bot.registry import Failure, Registry
@@ -30,6 +32,8 @@ log = logging.getLogger(__name__)
 
 PACKAGE = "steadygram_plugins"
 """The package that the plugins' modules live in; it has no file."""
+GROUP = "steadygram.plugins"
+"""The entry points of packages that bring plugins: name = module."""
 LOCALES = Path(__file__).parent.parent / "locales"
 
 
@@ -60,7 +64,19 @@ def collect(paths: Sequence[Path]) -> Registry:
             _take(registry, name, path)
         except (Exception, SystemExit) as error:  # noqa: BLE001  kept in the registry, and told
             registry.failures.append(_failure(name, path, error))
+    for point in installed():
+        try:
+            _take_installed(registry, point)
+        except (Exception, SystemExit) as error:  # noqa: BLE001  kept in the registry, and told
+            registry.failures.append(_failure(point.name, _place_of(point), error))
+    while dropped := _unmet(registry):
+        registry.failures += dropped
     return registry
+
+
+def installed() -> list[EntryPoint]:
+    """The plugins of installed packages, by name: their entry points in the group GROUP."""
+    return sorted(entry_points(group=GROUP), key=lambda point: point.name)
 
 
 def sources(registry: Registry) -> list[Source]:
@@ -69,7 +85,7 @@ def sources(registry: Registry) -> list[Source]:
     return [
         core(),
         *(
-            Source(plugin.name, _migrations(registry.paths[plugin.name]), [*plugin.models])
+            Source(plugin.name, _migrations(registry, plugin.name), [*plugin.models])
             for plugin in plugins
         ),
     ]
@@ -77,7 +93,11 @@ def sources(registry: Registry) -> list[Source]:
 
 def locales(registry: Registry) -> list[Path]:
     """The folders of the catalogues: the project's, and those of the packages."""
-    packages = [path.parent for path in registry.paths.values() if path.name == "__init__.py"]
+    packages = [
+        path.parent
+        for name, path in registry.paths.items()
+        if path.name == "__init__.py" or name in registry.installed
+    ]
     return [LOCALES, *(package / "locales" for package in packages)]
 
 
@@ -107,11 +127,62 @@ def _take(registry: Registry, name: str, path: Path) -> None:
     registry.paths[name] = path
 
 
+def _take_installed(registry: Registry, point: EntryPoint) -> None:
+    """Import the module that an entry point names, and add its plugin."""
+    if other := registry.paths.get(plugin_name(point.name)):
+        raise DeclarationError(
+            f"The package {_package(point)} brings a plugin {point.name!r}, which is the one in"
+            f" {other} already: rename that file, or uninstall the package."
+        )
+    module = import_module(point.module)
+    path = Path(module.__file__ or point.name)
+    if plugin := _plugin(module, point.name):
+        asks.check(plugin, path)
+        registry.add(plugin)
+    else:
+        registry.modules[point.name] = module
+    registry.paths[point.name] = path
+    registry.installed.add(point.name)
+
+
+def _place_of(point: EntryPoint) -> Path:
+    """The file of an entry point's module, if it is found without running it; else its package."""
+    try:
+        spec = find_spec(point.module)
+    except (ImportError, ValueError, AttributeError):
+        spec = None
+    return Path(spec.origin if spec and spec.origin else _package(point))
+
+
+def _package(point: EntryPoint) -> str:
+    return point.dist.name if point.dist else point.value
+
+
+def _unmet(registry: Registry) -> list[Failure]:
+    """Take out the plugins that need others which are not there, and say so."""
+    there, failures = {*registry.plugins, *registry.modules}, []
+    for name, plugin in list(registry.plugins.items()):
+        if missing := [need for need in plugin.required_plugins if need not in there]:
+            path, broken = registry.paths[name], {one.name for one in registry.failures}
+            why = "; ".join(
+                f"it needs the plugin {need}, which is"
+                f" {'broken: mend that one first' if need in broken else 'not there: add it'}"
+                for need in missing
+            )
+            registry.drop(name)
+            failures.append(Failure(name, path, f"{path}: {why}.", ""))
+    return failures
+
+
 def _plugin(module: ModuleType, name: str) -> Plugin | None:
     """The plugin that a module declares; None for one in telebot's style, with register(bot)."""
     plugins = [value for value in vars(module).values() if isinstance(value, Plugin)]
     if not plugins and callable(getattr(module, "register", None)):
         return None
+    if len(plugins) == 1 and plugins[0].name != name and not module.__name__.startswith(PACKAGE):
+        raise DeclarationError(
+            f"The plugin {plugins[0].name!r} has the entry point {name!r}: give both one name."
+        )
     if len(plugins) != 1 or plugins[0].name != name:
         raise DeclarationError("A file declares one plugin: write plugin = Plugin(__name__).")
     return plugins[0]
@@ -150,6 +221,7 @@ def _forget(name: str) -> None:
 
 def _failure(name: str, path: Path, error: BaseException) -> Failure:
     """What is wrong, with the last line of the plugin's own files that led to it."""
+    trace = "".join(traceback.format_exception(error))
     steps = traceback.extract_tb(error.__traceback__)
     places = [(Path(step.filename), step.lineno) for step in steps]
     own = [place for place in places if place[0].is_relative_to(path.parent)]
@@ -159,13 +231,29 @@ def _failure(name: str, path: Path, error: BaseException) -> Failure:
         own.append((path, line))
     file, line = own[-1] if own else (path, None)
     said = str(error) or "no message"
+    if isinstance(error, ImportError) and (lacking := _lacking(path)):
+        return Failure(name, path, f"{path}:{lacking[1]}: {lacking[0]}", trace)
     reason = said if isinstance(error, DeclarationError) else f"{type(error).__name__}: {said}"
     where = f"{file}:{line}" if line else str(file)
-    return Failure(name, path, f"{where}: {reason}", "".join(traceback.format_exception(error)))
+    return Failure(name, path, f"{where}: {reason}", trace)
 
 
-def _migrations(path: Path) -> Path:
-    if path.name == "__init__.py":
+def _lacking(path: Path) -> tuple[str, int] | None:
+    """What a file that failed at an import requires and has not, and where it says so."""
+    try:
+        packages, line = needs.declared(path)
+        needs.check(packages)
+    except DeclarationError as error:
+        return str(error), line
+    except (OSError, SyntaxError):
+        return None
+    return None
+
+
+def _migrations(registry: Registry, name: str) -> Path:
+    """In the plugin's own folder, for a file of ours in a folder of its name."""
+    path = registry.paths[name]
+    if path.name == "__init__.py" or name in registry.installed:
         return path.parent / "migrations"
     return MIGRATIONS / path.stem
 
@@ -210,8 +298,8 @@ def _warnings(registry: Registry, catalogues: Catalogues, name: str) -> Iterator
     """What a plugin lacks, and runs without."""
     path = registry.paths[name]
     plugin = registry.plugins.get(name)
-    if plugin and not plugin.description:
-        yield f"{path}: no docstring: begin the file with one, it is the plugin's description."
+    if plugin:
+        yield from (f"{path}: {each}" for each in advice.on(plugin))
     words = [word for file in _files(path) for word in texts.find(file)]
     for language in LANGUAGES:
         known = partial(catalogues.knows, language)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
 from telebot import TeleBot
+from telebot.handler_backends import HandlerBackend
 
 from bot.middleware import Turn
 from bot.plugin import Handler
@@ -15,11 +17,45 @@ from bot.plugin import Handler
 def bind(telebot: TeleBot, name: str, module: ModuleType, on: Callable[[str, int], bool]) -> None:
     """Let a module register its handlers, and put each under the plugin's name and switches."""
     before = {id(handler) for handlers in _lists(telebot) for handler in handlers}
-    module.register(telebot)
+    module.register(_own(telebot, name, on))
     for handlers in _lists(telebot):
         for handler in handlers:
             if id(handler) not in before:
                 _adopt(handler, name, on)
+
+
+class Waiting(HandlerBackend):
+    """Telebot's store of what takes a next message or a reply, for one module."""
+
+    def __init__(self, store: Any, plugin: str, on: Callable[[str, int], bool]) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._store = store
+        self._plugin = plugin
+        self._on = on
+
+    def register_handler(self, key: int, handler: Any) -> None:
+        """Keep a function; when it runs it is the module's, and only where that is on."""
+        run = _run(handler.callback, self._plugin)
+        handler.callback = lambda event, *more, **words: (
+            run(event, *more, **words) if _is_on(event, self._plugin, self._on) else None
+        )
+        self._store.register_handler(key, handler)
+
+    def get_handlers(self, key: int) -> Any:
+        """Give what waits, and keep it no longer."""
+        return self._store.get_handlers(key)
+
+    def clear_handlers(self, key: int) -> None:
+        """Let nothing wait any more."""
+        self._store.clear_handlers(key)
+
+
+def _own(telebot: TeleBot, plugin: str, on: Callable[[str, int], bool]) -> TeleBot:
+    """The bot as a module has it: the tables are the bot's, what it waits for has its name."""
+    own = copy.copy(telebot)
+    own.next_step_backend = Waiting(telebot.next_step_backend, plugin, on)
+    own.reply_backend = Waiting(telebot.reply_backend, plugin, on)
+    return own
 
 
 def _lists(telebot: TeleBot) -> list[list[dict[str, Any]]]:
@@ -29,9 +65,27 @@ def _lists(telebot: TeleBot) -> list[list[dict[str, Any]]]:
 
 
 def _adopt(entry: dict[str, Any], plugin: str, on: Callable[[str, int], bool]) -> None:
-    func, filters = entry["function"], entry["filters"]
-    name = getattr(func, "__name__", "handler")
-    handler = Handler(plugin, name, func, "", {}, None, False, None, False)
+    filters = entry["filters"]
+    wanted, commands = filters.pop("func", None), filters.get("commands")
+
+    def test(event: Any) -> bool:
+        if not _is_on(event, plugin, on) or (commands and _is_for_another(event)):
+            return False
+        if wanted is None:
+            return True
+        event.turn.handler = handler  # whose fault it is when the filter raises
+        accepted = bool(wanted(event))
+        event.turn.handler = handler if accepted else None
+        return accepted
+
+    handler = _handler(entry["function"], plugin)
+    entry["function"] = _run(entry["function"], plugin)
+    entry["filters"] = {**filters, "func": test}
+
+
+def _run(func: Callable[..., Any], plugin: str) -> Callable[..., Any]:
+    """The function, which says whose it is when it runs."""
+    handler = _handler(func, plugin)
 
     def run(event: Any, *more: Any, **words: Any) -> Any:
         turn: Turn = event.turn
@@ -40,10 +94,21 @@ def _adopt(entry: dict[str, Any], plugin: str, on: Callable[[str, int], bool]) -
         turn.outcome = "ok"
         return result
 
-    def is_on(event: Any) -> bool:
-        chat = event.turn.ctx.chat
-        return on(plugin, chat.id if chat else 0)
+    return run
 
-    entry["function"] = run
-    wanted = filters.get("func")
-    filters["func"] = (lambda event: is_on(event) and wanted(event)) if wanted else is_on
+
+def _handler(func: Callable[..., Any], plugin: str) -> Handler:
+    name = getattr(func, "__name__", "handler")
+    return Handler(plugin, name, func, "", {}, None, False, None, False)
+
+
+def _is_on(event: Any, plugin: str, on: Callable[[str, int], bool]) -> bool:
+    chat = event.turn.ctx.chat
+    return on(plugin, chat.id if chat else 0)
+
+
+def _is_for_another(event: Any) -> bool:
+    """Whether a command names another bot, which telebot does not look at."""
+    word = (getattr(event, "text", None) or "").partition(" ")[0].partition("\n")[0]
+    mention = word.partition("@")[2].lower()
+    return bool(mention) and mention != event.turn.ctx.runtime.username.lower()

@@ -8,14 +8,17 @@ import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 import peewee
 
 from bot import rules
+from bot.hooks import Hooks
 from bot.rules import DeclarationError
-from models import Base, Role
+from models import Base, Role, User
+from services import notices
 
 if TYPE_CHECKING:
     from bot.context import Context
@@ -83,7 +86,7 @@ class Setting(Generic[S]):
         return same and (self.choices is None or value in self.choices)
 
 
-class Plugin:
+class Plugin(Hooks):
     """One feature of the bot, declared in one file.
 
         plugin = Plugin(__name__)
@@ -98,6 +101,7 @@ class Plugin:
     """
 
     def __init__(self, name: str) -> None:
+        super().__init__()
         self.name = rules.plugin_name(name.rpartition(".")[2])
         module = sys.modules.get(name)
         self.description = (inspect.getdoc(module) or "").partition("\n")[0].strip()
@@ -105,8 +109,8 @@ class Plugin:
         self.commands: list[Command] = []
         self.steps: dict[str, Handler] = {}
         self.settings: dict[str, Setting[Any]] = {}
+        self.categories: dict[str, str] = {}
         self.models: list[type[Base]] = []
-        self._loaded = False
 
     def command(
         self, name: str, *aliases: str, role: str = "user", atomic: bool = False
@@ -183,6 +187,34 @@ class Plugin:
         self.settings[key] = setting
         return setting
 
+    def category(self, name: str, help: str) -> str:  # noqa: A002
+        """Declare a kind of notices that people can switch off; gives its full name.
+
+        `help` is what they read of it, in a few words.
+        """
+        self._refuse_late()
+        rules.category(self.name, name, help)
+        if name in self.categories:
+            raise DeclarationError(f"The category {name!r} is declared twice: rename one of them.")
+        self.categories[name] = help
+        return f"{self.name}.{name}"
+
+    def notify(
+        self,
+        user: User | int,
+        text: str,
+        *,
+        category: str,
+        parse_mode: str | None = None,
+        at: datetime | None = None,
+    ) -> bool:
+        """As `ctx.notify`, where there is no ctx: in a job, or in a thread of the plugin's own."""
+        name = category.removeprefix(f"{self.name}.")
+        if name not in self.categories:
+            raise LookupError(rules.no_category(self.name, name))
+        full = f"{self.name}.{name}"
+        return notices.notify(user, text, category=full, parse_mode=parse_mode, at=at)
+
     @cached_property
     def Model(self) -> type[Base]:  # noqa: N802  it is a class
         """The base of the plugin's tables, each called <plugin>_<class>."""
@@ -198,10 +230,6 @@ class Plugin:
                 plugin.models.append(cls)
 
         return Model
-
-    def close(self) -> None:
-        """Take no more declarations: the plugin is loaded."""
-        self._loaded = True
 
     def _add(
         self,
@@ -238,13 +266,6 @@ class Plugin:
                     f"The command {name!r} is declared twice, for {other}() and {function}():"
                     " rename one of them."
                 )
-
-    def _refuse_late(self) -> None:
-        if self._loaded:
-            raise DeclarationError(
-                f"The plugin {self.name} is loaded already: declare at the top of its file, not"
-                " inside a function."
-            )
 
     def _table_name(self, model: type[peewee.Model]) -> str:
         words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", model.__name__)

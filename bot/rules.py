@@ -56,10 +56,17 @@ DATA_SIZE = 64
 HELP_SIZE = 256
 """Letters that Telegram lets a command's description have."""
 
+CATEGORY_SIZE = 48
+"""Bytes of "plugin.category" that a button carries beside what it does."""
+LABEL_SIZE = 60
+"""Letters that are still read on a button."""
+
 SETTING_TYPES = (bool, int, float, str)
 
 _PLUGIN = re.compile(r"[a-z][a-z0-9_]{0,31}")
 _COMMAND = re.compile(r"[a-z0-9_]{1,32}")
+_CRON = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
+_CRON_PART = re.compile(r"(?:\*|(\d{1,2})(?:-(\d{1,2}))?)(?:/([1-9]\d?))?")
 _TEXT_FILTERS = ("content_types", "regexp", "chat_types", "func")
 
 
@@ -237,3 +244,68 @@ def setting(key: str, default: Any, meaning: str, choices: Collection[Any] | Non
         raise DeclarationError(f"The choices of {key!r} must be of the default's type.")
     if default not in choices:
         raise DeclarationError(f"The default of {key!r} is none of its choices: add it to them.")
+
+
+def hook(name: str, func: Callable[..., Any], takes: tuple[str, ...]) -> None:
+    """Check that a hook is a plain function that can be called with its arguments."""
+    called = getattr(func, "__name__", "")
+    form = f"def {called or name}({', '.join(takes)})"
+    if inspect.iscoroutinefunction(func) or inspect.isgeneratorfunction(func):
+        raise DeclarationError(f"@plugin.{name} takes a plain function: write {form}.")
+    try:
+        inspect.signature(func).bind(*takes)
+    except TypeError:
+        raise DeclarationError(f"@plugin.{name} takes a function: write {form}.") from None
+
+
+def task(func: Callable[..., Any]) -> str:
+    """The name of a task, when it takes a ctx first, and is no coroutine."""
+    name = getattr(func, "__name__", "")
+    if not name.isidentifier() or inspect.iscoroutinefunction(func):
+        raise DeclarationError("A task is a plain function: write def name(ctx, ...).")
+    if not inspect.signature(func).parameters:
+        raise DeclarationError(f"{name}() must take the ctx first: write def {name}(ctx, ...).")
+    return name
+
+
+def schedule(every: float | None, cron: str | None) -> None:
+    """Check when a job is to run: one of the two ways, and each possible."""
+    if (every is None) == (cron is None):
+        raise DeclarationError('A job runs by one clock: write every=3600, or cron="0 9 * * *".')
+    if every is not None and (type(every) not in (int, float) or not every >= 1):
+        raise DeclarationError(f"every={every!r} must be a number of seconds, 1 or more.")
+    if cron is not None and not _is_cron(cron):
+        raise DeclarationError(
+            f"cron={cron!r} must be five fields: minute, hour, day, month, weekday, such as"
+            ' "0 9 * * 1-5".'
+        )
+
+
+def _is_cron(text: object) -> bool:
+    fields = text.split() if isinstance(text, str) else []
+    return len(fields) == len(_CRON) and all(
+        _is_cron_part(part, *bounds)
+        for field, bounds in zip(fields, _CRON)
+        for part in field.split(",")
+    )
+
+
+def _is_cron_part(part: str, least: int, most: int) -> bool:
+    found = _CRON_PART.fullmatch(part)
+    numbers = [int(number) for number in found.groups()[:2] if number] if found else [-1]
+    return numbers == sorted(numbers) and all(least <= number <= most for number in numbers)
+
+
+def category(plugin: str, name: str, meaning: str) -> None:
+    """Check the declaration of a kind of notices."""
+    if not name.isidentifier() or len(f"{plugin}.{name}".encode()) > CATEGORY_SIZE:
+        raise DeclarationError(f"{name!r} cannot be a category: write it as a short Python name.")
+    if not 0 < len(meaning.strip()) <= LABEL_SIZE:
+        raise DeclarationError(
+            f"The category {name!r} needs a help of 1 to {LABEL_SIZE} letters: it is on a button."
+        )
+
+
+def no_category(plugin: str, name: str) -> str:
+    """What is wrong with a notice whose category nobody declared."""
+    return f"{plugin}.{name} is no category: declare it with plugin.category({name!r}, …)."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import sys
+import threading
 from time import sleep
 
 import redis
@@ -17,9 +18,10 @@ from bot.loader import load, locales, sources
 from bot.logs import setup
 from bot.process import Process, begin_again
 from bot.registry import Registry
+from bot.relay import Relay
 from bot.reload import Watcher, run_verb, snapshot
 from bot.wire import CurlWire
-from database import Database, bind, is_outage, open_database
+from database import Database, Postgres, bind, db, is_outage, open_database
 from services.cache import open_cache
 from services.migrations import pending
 from services.plugins import Preferences, Switches
@@ -31,6 +33,8 @@ SPARE = 8
 """Connections beside those of the worker threads: pollers, ledger, beat, chores."""
 
 
+PATIENCE = 10.0
+"""Seconds that the on_start of all plugins together may hold up the first update."""
 AGAIN = "--again"
 """Tells a process that it takes the place of one that ran."""
 
@@ -42,6 +46,7 @@ def main(settings: Settings, *, again: bool = False) -> int:
     writer = setup(settings.log_level, settings.log_format)
     try:
         process = build(settings, again=again)
+        begin(process.core.parts.registry)
         code = process.run()
     finally:
         writer.stop()
@@ -82,12 +87,31 @@ def build(settings: Settings, *, again: bool = False) -> Process:
     parts.metrics.allow_commands(*registry.commands)
     parts.metrics.serve(settings.metrics_port)
     core = Core(parts)
+    if isinstance(database, Postgres):
+        core.ledger.relay = Relay(core.ledger, parts.courier, database.begin_connection)
     chores = Chores(core, [switches, preferences])
-    process = Process(core, chores=[chores.step, chores.sync_menus])
+    process = Process(core, chores=[chores.step, chores.sync_menus, chores.send_notices])
     settle()
     if settings.development:
         Watcher(settings.plugins_path, seen, restart=process.restart).start()
     return process
+
+
+def begin(registry: Registry, *, patience: float = PATIENCE) -> None:
+    """Run what the plugins do at the start; the bot does not wait for ever."""
+    thread = threading.Thread(target=_start, args=[registry], name="start", daemon=True)
+    thread.start()
+    thread.join(patience)
+    if thread.is_alive():
+        log.warning("on_start of a plugin takes over %.0f s: the bot starts without it", patience)
+
+
+def _start(registry: Registry) -> None:
+    try:
+        registry.start()
+    finally:
+        if not db.is_closed():
+            db.close()
 
 
 def settle() -> None:

@@ -35,6 +35,8 @@ class Effects:
     events: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     conversation: Open | Ended | None = None
     answered: bool = False
+    erased: bool = False
+    """Whether the person was erased: nothing of this update is to be counted or kept."""
 
 
 @dataclass(slots=True)

@@ -50,8 +50,13 @@ def is_plain(entry: Entry) -> bool:
     return not more and entry.state == "done" and entry.item.state == "new"
 
 
-def commit(lease: Lease, entries: Sequence[Entry], at: datetime) -> None:
-    """Commit plain entries of one bot. Raises Fenced when the lease is not held any more."""
+def statement(
+    lease: Lease, entries: Sequence[Entry], at: datetime
+) -> tuple[str, tuple[object, ...]]:
+    """The statement for plain entries of one bot, and its values.
+
+    It gives one row: how many leases it found held, 0 or 1, and how many rows were still open.
+    """
     bot_id = entries[0].item.bot_id
     met = [(e.item.update_id, e.item.user.id, int(e.counted)) for e in entries if e.item.user]
     events = [
@@ -62,8 +67,12 @@ def commit(lease: Lease, entries: Sequence[Entry], at: datetime) -> None:
     columns = [*_columns(met, 3), at, at, *_columns(events, 4)]
     ids = [entry.item.update_id for entry in entries]
     proof, holder = lease.proof()
-    values = (*holder, at, bot_id, ids, at, *columns)
-    held, _marked = db.execute_sql(SQL.format(proof=proof), values).fetchone()
+    return SQL.format(proof=proof), (*holder, at, bot_id, ids, at, *columns)
+
+
+def commit(lease: Lease, entries: Sequence[Entry], at: datetime) -> None:
+    """Commit plain entries of one bot. Raises Fenced when the lease is not held any more."""
+    held, _marked = db.execute_sql(*statement(lease, entries, at)).fetchone()
     if not held:
         raise Fenced(lease.name)
 

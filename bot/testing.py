@@ -226,8 +226,9 @@ class ChatKit:
         self.moved += timedelta(**parts)
 
     def step(self) -> None:
-        """Let the bot handle everything that is waiting."""
-        while self.core.step():
+        """Let the bot handle everything that is waiting, and send the notices that are due."""
+        clients = [seat.client for seat in self.core.seats]
+        while self.core.step() or self.core.notices.step(clients):
             pass
 
     def restart(self) -> None:
@@ -282,6 +283,7 @@ class ChatKit:
         for seat in core.seats:
             seat.lease.step()
             core.lead(seat)
+        self.registry.start()
         return core
 
 

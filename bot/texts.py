@@ -19,7 +19,7 @@ class Text(NamedTuple):
 def find(path: Path) -> list[Text]:
     """The texts of a file: _("…"), ngettext("…", "…", n) and say(…, "…"), and the plugin's words.
 
-    Those are its description, the help of its commands and of its settings.
+    Those are its description, the help of its commands, settings and categories.
     """
     tree = ast.parse(path.read_bytes(), str(path))
     found = [text for node in ast.walk(tree) for text in _texts(node)]
@@ -39,7 +39,7 @@ def _texts(node: ast.AST) -> Iterator[Text]:
     if name == "ngettext" and len(arguments) > 1:
         for singular, plural in zip(_constants(arguments[0]), _constants(arguments[1])):
             yield Text(node.lineno, singular, plural)
-    place = {"_": 0, "say": 1, "setting": 2}.get(name)
+    place = {"_": 0, "say": 1, "setting": 2, "category": 1}.get(name)
     if place is not None and len(arguments) > place:
         for text in _constants(arguments[place]):
             yield Text(node.lineno, text)

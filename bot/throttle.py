@@ -103,6 +103,10 @@ class Throttle:
                 self._away, self._next_try = True, self._clock() + self._retry
         return self._check_here(user_id, self._clock() - ago)
 
+    def forget(self, user_id: int) -> None:
+        """Forget a person in this process."""
+        self._buckets.pop(user_id, None)
+
     def _may_try(self) -> bool:
         """Let one thread find out whether Redis is back; the others do not wait with it."""
         with self._lock:

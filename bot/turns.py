@@ -16,14 +16,16 @@ from bot.client import Client, Stopping
 from bot.context import Context, Runtime
 from bot.conversations import Conversations
 from bot.dispatch import entry_of, send_replies
+from bot.hooks import HookError
 from bot.inbox import UNCOUNTED, Inbox, Item, LaneKey
 from bot.lease import Fenced, Lease
 from bot.ledger import Entry, Ledger, Settled
-from bot.middleware import Step, Turn, describe
+from bot.middleware import Step, Turn, describe, failure_of
 from bot.quarantine import KILLS, Judgement, Quarantine
 from bot.reading import read
 from bot.sending import Sending
 from database import db, is_outage
+from services import failures
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +59,7 @@ class Turns:
         through: Step,
         send: Step,
         record: Callable[[Turn, float], None],
-        migrate: Callable[[int, int, int], None],
+        migrate: Callable[[int, int, int], list[HookError]],
         stop: threading.Event,
         lost: Callable[[], None],
         clock: Callable[[], float] = time.perf_counter,
@@ -252,7 +254,9 @@ class Turns:
     def _follow_migration(self, turn: Turn) -> None:
         new = getattr(turn.ctx.event, "migrate_to_chat_id", None)
         if turn.item.kind == "message" and new and turn.ctx.chat and new != turn.ctx.chat.id:
-            self._migrate(turn.item.bot_id, turn.ctx.chat.id, new)
+            for error in self._migrate(turn.item.bot_id, turn.ctx.chat.id, new):
+                blamed = {"plugin": error.plugin, "handler": error.hook}
+                failures.record(**failure_of(turn, error.error) | blamed)
             self.conversations.move(turn.item.bot_id, turn.ctx.chat.id, new)
 
 

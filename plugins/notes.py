@@ -7,6 +7,7 @@ from textwrap import shorten
 from peewee import AutoField, BigIntegerField, TextField
 
 from bot import Context, Plugin
+from models import User
 
 plugin = Plugin(__name__)
 limit = plugin.setting("limit", 20, "How many notes one chat may keep.")
@@ -54,6 +55,18 @@ def delete(ctx: Context) -> None:
     text, buttons = page(ctx)
     ctx.edit(text, buttons=buttons)
     ctx.answer(ctx._("Deleted."))
+
+
+@plugin.export_user
+def export(user: User) -> list[str]:
+    """The notes of the person's own chat; those of a group are the group's."""
+    return [one.text for one in Note.select().where(Note.chat_id == user.telegram_id)]
+
+
+@plugin.delete_user
+def erase(user: User) -> int:
+    """Delete them."""
+    return int(Note.delete().where(Note.chat_id == user.telegram_id).execute())
 
 
 def keep(ctx: Context) -> str:

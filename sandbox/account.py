@@ -40,6 +40,10 @@ class Account:
         self.polls: dict[str, dict[int, list[int]]] = {}
         self.commands: dict[tuple[str, int, int, str], list[Json]] = {}
         self.webhook: Json = {}
+        self.payloads: dict[tuple[int, int], str] = {}
+        self.checkouts: dict[str, Query] = {}
+        self.business: dict[str, Person] = {}
+        self.business_rooms: dict[tuple[str, int], Room] = {}
 
     def private(self, person: Person) -> Room:
         """The chat with a person, made at the first use."""

@@ -28,7 +28,7 @@ class Call:
         value = self.params.text(name).strip()
         if not value:
             raise bad(f"{name} is empty")
-        room = self._find(value)
+        room = self._find(value) if not self.business else self._business(value)
         if room.moved_to is not None:
             raise bad(
                 "group chat was upgraded to a supergroup chat", migrate_to_chat_id=room.moved_to
@@ -48,6 +48,21 @@ class Call:
         if stored is None:
             raise bad(f"message to {action} not found")
         return stored
+
+    @property
+    def business(self) -> str:
+        """The id of the business connection that the call is made on behalf of."""
+        return self.params.text("business_connection_id")
+
+    def _business(self, value: str) -> Room:
+        """A chat of the owner of a business account."""
+        if self.business not in self.account.business:
+            raise bad("business connection not found")
+        number = int(value) if value.lstrip("-").isdigit() else 0
+        room = self.account.business_rooms.get((self.business, number))
+        if room is None:
+            raise bad("BUSINESS_PEER_INVALID")
+        return room
 
     def _find(self, value: str) -> Room:
         if value.startswith("@"):

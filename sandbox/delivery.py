@@ -36,7 +36,12 @@ def deliver(
 
 def send(call: Call, room: Room, content: Json, markup: Markup = NONE) -> Json:
     """A message by the bot; its keyboard appears to those whom it is meant for."""
-    stored = deliver(call.world, room, content, sender=call.account.user, markup=markup)
+    sender = call.account.user
+    if call.business:
+        content = {"business_connection_id": call.business, "sender_business_bot": sender} | content
+        sender = call.account.business[call.business].user
+    stored = deliver(call.world, room, content, sender=sender, markup=markup)
+    stored.sender_id = call.account.id
     room.last_bot = True
     if markup.field is not None:
         show_keyboard(call.world, room, stored)

@@ -71,7 +71,7 @@ def block(world: World, account: Account, person: Person, *, blocked: bool) -> N
     room.blocked = blocked
     room.started = True
     scene = Scene(world, account, room, person)
-    scene.put("my_chat_member", _change(scene, account.user, old, new))
+    scene.put("my_chat_member", change(scene, account.user, old, new))
     scene.happen("members", person_id=account.id, old=old, status=new)
 
 
@@ -95,7 +95,7 @@ def set_status(world: World, account: Account, chat_id: int, person_id: int, sta
         return
     room.members[person_id] = status
     if room.bot_status == "administrator":
-        scene.put("chat_member", _change(scene, person.user, old, status))
+        scene.put("chat_member", change(scene, person.user, old, status))
     _tell_of_move(scene, person.user, old, status)
     scene.happen("members", person_id=person_id, old=old, status=status)
 
@@ -125,7 +125,7 @@ def _set_bot(world: World, account: Account, room: Room, status: str) -> None:
     if old == status:
         return
     scene = Scene(world, account, room, _creator(world, room))
-    event = _change(scene, account.user, old, status)
+    event = change(scene, account.user, old, status)
     room.bot_status = status
     scene.put("my_chat_member", event)
     _tell_of_move(scene, account.user, old, status)
@@ -137,7 +137,8 @@ def _creator(world: World, room: Room) -> Person:
     return find_person(world, creator or next(iter(world.people)))
 
 
-def _change(scene: Scene, user: Json, old: str, new: str) -> Json:
+def change(scene: Scene, user: Json, old: str, new: str) -> Json:
+    """The event of somebody whose standing in a chat is another one."""
     return {
         "chat": scene.room.chat,
         "from": scene.person.user,

@@ -55,8 +55,6 @@ def read_options(call: Call, room: Room) -> Json:
     """What any message may carry besides its content: the reply and the protection."""
     if call.params.integer("message_thread_id"):
         raise bad("message thread not found")
-    if call.params.text("business_connection_id"):
-        raise bad("business connection not found")
     content = read_reply(call, room)
     if call.params.flag("protect_content"):
         content["has_protected_content"] = True

@@ -11,12 +11,14 @@ from sandbox import (
     chatinfo,
     commands,
     edits,
+    joining,
     media,
     messages,
     pins,
     polls,
     queries,
     reactions,
+    stars,
 )
 from sandbox.calls import Call
 
@@ -27,7 +29,10 @@ KNOWN = {
 SIMULATED: dict[str, Method] = {
     "answerCallbackQuery": queries.answer_callback_query,
     "answerInlineQuery": queries.answer_inline_query,
+    "answerPreCheckoutQuery": stars.answer_pre_checkout_query,
+    "approveChatJoinRequest": joining.approve_chat_join_request,
     "copyMessage": messages.copy_message,
+    "declineChatJoinRequest": joining.decline_chat_join_request,
     "deleteMessage": messages.delete_message,
     "deleteMyCommands": commands.delete_my_commands,
     "deleteWebhook": bots.delete_webhook,
@@ -45,8 +50,10 @@ SIMULATED: dict[str, Method] = {
     "getUpdates": bots.get_updates,
     "getWebhookInfo": bots.get_webhook_info,
     "pinChatMessage": pins.pin_chat_message,
+    "restrictChatMember": joining.restrict_chat_member,
     "sendChatAction": messages.send_chat_action,
     "sendDocument": media.send_document,
+    "sendInvoice": stars.send_invoice,
     "sendMediaGroup": media.send_media_group,
     "sendMessage": messages.send_message,
     "sendPhoto": media.send_photo,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sandbox.account import Account
 from sandbox.answers import Impossible, Json
 from sandbox.cast import Person
@@ -29,6 +31,7 @@ def write(scene: Scene, content: Json, *, reply_to: int | None = None) -> Json:
         raise Impossible(f"{person.first_name} has blocked the bot; unblock it first.")
     if room.kind == CHANNEL and room.members.get(person.id) not in POSTERS:
         raise Impossible(f"Only administrators can post in {room.chat['title']}.")
+    _check_speech(scene)
     if reply_to is not None:
         target = scene.message(reply_to).json
         content = {"reply_to_message": without_reply(target), **content}
@@ -38,6 +41,24 @@ def write(scene: Scene, content: Json, *, reply_to: int | None = None) -> Json:
     scene.announce(stored)
     room.last_bot = False
     return stored.json
+
+
+def _check_speech(scene: Scene) -> None:
+    """Who was restricted may not write, until the time is over."""
+    room, person = scene.room, scene.person
+    if room.members.get(person.id) != "restricted":
+        return
+    if not 0 < room.restricted.get(person.id, 0) <= scene.world.now():
+        raise Impossible(f"{person.first_name} may not write in {room.chat['title']} now.")
+    room.members[person.id] = "member"
+
+
+def album(scene: Scene, photos: Sequence[File], caption: str | None) -> list[Json]:
+    """A person sends several photos at once; each is a message, the first has the caption."""
+    group = {"media_group_id": scene.world.number()}
+    contents = [photo_content(scene, photo, None) for photo in photos]
+    contents[0] |= caption_content(caption)
+    return [write(scene, {**group, **content}) for content in contents]
 
 
 def text_content(text: str) -> Json:

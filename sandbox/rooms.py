@@ -66,6 +66,8 @@ class Room:
         self.messages: dict[int, Stored] = {}
         self.members: dict[int, str] = {}
         self.pinned: list[int] = []
+        self.requests: set[int] = set()
+        self.restricted: dict[int, int] = {}
         self.keyboards: dict[int, Json] = {}
         self.started = self.kind != "private"
         self.blocked = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from sandbox import members, people, polls, reactions
+from sandbox import business, joining, members, people, polls, reactions, stars
 from sandbox.answers import Answer, ConnectionCut, Impossible, Json
 from sandbox.api import Api
 from sandbox.arrivals import absorb
@@ -52,6 +52,18 @@ class Telegram(Api):
                 content = people.text_content(text or "")
             return people.write(scene, content, reply_to=reply_to)
 
+    def send_album(
+        self,
+        bot_id: int,
+        chat_id: int,
+        person_id: int,
+        photos: Sequence[File],
+        caption: str | None = None,
+    ) -> list[Json]:
+        """A person sends several photos as one album; its messages."""
+        with self._scene(bot_id, chat_id, person_id) as scene:
+            return people.album(scene, photos, caption)
+
     def edit(self, bot_id: int, chat_id: int, person_id: int, message_id: int, text: str) -> Json:
         """A person edits the text or the caption of a message of their own; the message."""
         with self._scene(bot_id, chat_id, person_id) as scene:
@@ -88,6 +100,37 @@ class Telegram(Api):
         account = self._account(bot_id)
         with account.lock:
             members.set_status(self._world, account, chat_id, person_id, status)
+
+    def ask_to_join(self, bot_id: int, chat_id: int, person_id: int) -> None:
+        """A person asks to be let into a group or channel."""
+        account = self._account(bot_id)
+        with account.lock:
+            joining.request(self._world, account, chat_id, find_person(self._world, person_id))
+
+    def pay(self, bot_id: int, chat_id: int, person_id: int, message_id: int) -> str:
+        """A person pays the bill in a message; the id of the pre-checkout query."""
+        with self._scene(bot_id, chat_id, person_id) as scene:
+            return stars.pay(scene, message_id)
+
+    def connect_business(self, bot_id: int, owner_id: int) -> str:
+        """A person lets the bot answer for them; the id of the business connection."""
+        account = self._account(bot_id)
+        with account.lock:
+            return business.connect(self._world, account, find_person(self._world, owner_id))
+
+    def send_business(self, bot_id: int, connection: str, person_id: int, text: str) -> Json:
+        """A person writes to the owner of a business account; the message."""
+        account = self._account(bot_id)
+        with account.lock:
+            person = find_person(self._world, person_id)
+            return business.write(self._world, account, connection, person, text)
+
+    def history_business(self, bot_id: int, connection: str, person_id: int) -> list[Json]:
+        """The messages of a person with the owner of a business account."""
+        account = self._account(bot_id)
+        with account.lock:
+            room = account.business_rooms.get((connection, person_id))
+            return [stored.shown() for stored in room.messages.values()] if room else []
 
     def migrate(self, bot_id: int, old_group: int) -> int:
         """A group becomes a supergroup with another id, which is returned."""

@@ -7,10 +7,13 @@ import logging
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import Any, Protocol, TypeVar
 
 import redis
+
+from services.traces import matcher
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +35,9 @@ class Store(Protocol):
 
     def set(self, key: str, text: str, seconds: int) -> None:
         """Keep a text for some seconds."""
+
+    def drop(self, found: Callable[[str], object]) -> int | None:
+        """Drop what is found by its key or by its text; give the number, None when unreachable."""
 
 
 class Cache:
@@ -62,6 +68,13 @@ class Cache:
                 self.set(key, value, seconds)
         return value
 
+    def forget(self, words: Sequence[str]) -> int | None:
+        """Drop every value that has one of the words in its key or in it; give the number.
+
+        Walks through all that is kept. None when it cannot be reached: it then goes with its time.
+        """
+        return self._store.drop(matcher(words).search)
+
 
 class MemoryStore:
     """The newest texts of this process."""
@@ -85,6 +98,15 @@ class MemoryStore:
             if len(self._kept) > self._size:
                 self._kept.popitem(last=False)
 
+    def drop(self, found: Callable[[str], object]) -> int:
+        """Drop what is found."""
+        with self._lock:
+            kept = self._kept.items()
+            keys = [key for key, (_, text) in kept if found(key) or found(text)]
+            for key in keys:
+                del self._kept[key]
+        return len(keys)
+
 
 class RedisStore:
     """Texts in Redis. After an error all calls are misses for ten seconds."""
@@ -104,6 +126,21 @@ class RedisStore:
     def set(self, key: str, text: str, seconds: int) -> None:
         """Keep a text, if Redis is there."""
         self._call(lambda: self._client.set(key, text, ex=seconds))
+
+    def drop(self, found: Callable[[str], object]) -> int | None:
+        """Drop what is found, if Redis is there."""
+        count: int | None = self._call(lambda: self._drop(found))
+        return count
+
+    def _drop(self, found: Callable[[str], object]) -> int:
+        count, keys = 0, iter(self._client.scan_iter(match=f"{PREFIX}*", count=1000))
+        while some := list(islice(keys, 1000)):
+            texts = [text or b"" for text in self._client.mget(some)]
+            gone = [
+                key for key, text in zip(some, texts) if found(_said(key)) or found(_said(text))
+            ]
+            count += self._client.delete(*gone) if gone else 0
+        return count
 
     def _call(self, command: Callable[[], Any]) -> Any:
         if self._away and not self._may_try():
@@ -125,6 +162,10 @@ class RedisStore:
             if due:
                 self._next_try = self._clock() + REST
             return due
+
+
+def _said(text: str | bytes) -> str:
+    return text if isinstance(text, str) else text.decode(errors="replace")
 
 
 def open_cache(url: str | None) -> Cache:

@@ -54,6 +54,10 @@ class People:
         """A person from memory, or None."""
         return self._known.get(telegram_id)
 
+    def ids(self) -> list[int]:
+        """The Telegram ids of those in memory."""
+        return list(self._known)
+
     def forget(self, telegram_id: int) -> None:
         """Drop a person's object, for one whose changes were rolled back."""
         with self._lock:

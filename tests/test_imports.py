@@ -26,13 +26,13 @@ ORDER = """
     bot.codec bot.logs bot.metrics bot.i18n
     bot.pace bot.limits bot.retries bot.form bot.wire bot.answer bot.courier bot.sending
     bot.client bot.outbox
-    bot.conversations bot.rules bot.plugin bot.asks bot.registry
-    bot.words bot.texts bot.message bot.runtime bot.reading bot.context bot
-    bot.loader bot.menu bot.throttle
-    bot.raw bot.inbox bot.lease bot.stroke bot.ledger bot.middleware bot.plain bot.dispatch
-    bot.quarantine bot.turns
-    bot.lanes bot.crew bot.polling
-    bot.core bot.chores bot.process bot.reload bot.start bot.upgrade bot.keep bot.run
+    bot.conversations bot.rules bot.needs bot.hooks bot.plugin bot.asks bot.advice bot.registry
+    bot.words bot.texts bot.markup bot.pieces bot.message bot.runtime bot.reading bot.context bot
+    bot.loader bot.menu bot.throttle bot.oblivion
+    bot.raw bot.inbox bot.lease bot.stroke bot.marks bot.ledger bot.middleware
+    bot.plain bot.dispatch bot.quarantine bot.turns bot.relay
+    bot.lanes bot.crew bot.polling bot.notices
+    bot.core bot.chores bot.process bot.reload bot.start bot.upgrade bot.person bot.keep bot.run
     sandbox.*
     bot.testing bot.__main__
     plugins.*

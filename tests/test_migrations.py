@@ -25,6 +25,8 @@ from services.migrations import (
 )
 
 ROOT = Path(__file__).parent.parent
+CORE = sorted(f"core/{path.stem}" for path in (ROOT / "migrations").glob("0*.py"))
+"""The migrations of the core, in their order."""
 FILE = """import peewee as pw
 
 def migrate(migrator, database, **_):
@@ -123,11 +125,11 @@ def in_process(code: str, url: str, *arguments: str) -> subprocess.Popen[str]:
 
 def test_migrated_schema_is_that_of_the_models(fresh: Database) -> None:
     """The migrations lead to exactly the tables, columns, defaults and indexes of the models."""
-    assert pending(fresh, [core()]) == ["core/001_initial"]
-    assert migrate(fresh, [core()]) == ["core/001_initial"]
+    assert pending(fresh, [core()]) == CORE
+    assert migrate(fresh, [core()]) == CORE
     assert pending(fresh, [core()]) == []
     migrated = schema(fresh)
-    assert rollback(fresh, [core()], "core") == "core/001_initial"
+    assert [rollback(fresh, [core()], "core") for _ in CORE] == CORE[::-1]
     assert schema(fresh) == []
     bind(fresh)
     fresh.create_tables(TABLES)
@@ -183,8 +185,8 @@ def test_core_up_and_down_with_rows(fresh: Database) -> None:
     bind(fresh)
     migrate(fresh, [core()])
     User.create(telegram_id=1, first_name="A", referrer=User.create(telegram_id=2, first_name="B"))
-    rollback(fresh, [core()], "core")
-    assert migrate(fresh, [core()]) == ["core/001_initial"]
+    assert [rollback(fresh, [core()], "core") for _ in CORE] == CORE[::-1]
+    assert migrate(fresh, [core()]) == CORE
     assert count(fresh, "users") == 0
 
 
@@ -204,7 +206,7 @@ def test_parallel_starts_run_each_migration_once(
     runs = [in_process(code, empty_database_url, str(zoo.folder)) for _ in range(4)]
     results = [run.communicate(timeout=60) for run in runs]
     assert [run.returncode for run in runs] == [0] * 4, results
-    everything = "core/001_initial zoo/001_initial zoo/002_rows"
+    everything = " ".join([*CORE, "zoo/001_initial", "zoo/002_rows"])
     assert sorted(out.strip() for out, _ in results) == ["", "", "", everything]
     assert count(fresh, "zoo_parent") == 1
 
@@ -272,8 +274,8 @@ def test_foreign_keys_are_on_again_after_migrating(fresh: Database, zoo: Source)
 
 def test_each_source_has_a_history_of_its_own(fresh: Database, zoo: Source) -> None:
     """The same name in the core and in a plugin is two migrations."""
-    assert migrate(fresh, [core(), zoo]) == ["core/001_initial", "zoo/001_initial"]
-    assert count(fresh, "migratehistory") == count(fresh, "migrations_zoo") == 1
+    assert migrate(fresh, [core(), zoo]) == [*CORE, "zoo/001_initial"]
+    assert count(fresh, "migratehistory") == len(CORE) and count(fresh, "migrations_zoo") == 1
     with pytest.raises(peewee.IntegrityError):
         fresh.execute_sql(
             "INSERT INTO migrations_zoo (name, migrated_at) VALUES ('001_initial', '2030-01-01')"
@@ -353,7 +355,7 @@ def test_create_writes_the_next_migration(fresh: Database, tmp_path: Path) -> No
     path = create(fresh, [core(), pets], "pets", "initial")
     assert path == tmp_path / "pets" / "001_initial.py"
     assert "pw.JSONField" in path.read_text()
-    assert migrate(fresh, [core(), pets]) == ["core/001_initial", "pets/001_initial"]
+    assert migrate(fresh, [core(), pets]) == [*CORE, "pets/001_initial"]
     assert create(fresh, [core(), pets], "pets", "more") is None
     made = schema(fresh)
     fresh.execute_sql("DROP TABLE pets_pet")

@@ -17,6 +17,7 @@ from bot.loader import LOCALES, collect, load, sources
 from bot.testing import ChatKit, Person
 from database import Database, bind, open_database
 from services.migrations import drift, migrate, rollback
+from tests import contract
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
@@ -104,7 +105,7 @@ class Stage:
         return shown[what]()
 
     def happen(self, event: str) -> None:
-        """Kill the bot, switch a plugin off, or set a setting."""
+        """Kill the bot, switch a plugin off, set a setting, or let time pass."""
         name = event.partition(" ")[0]
         if event == "the bot is killed and started again":
             self.kit.restart()
@@ -113,6 +114,11 @@ class Stage:
         elif found := re.fullmatch(r"\w+ is set to (\d+)", event):
             (plugin,) = self.kit.registry.plugins
             self.kit.preferences.set(plugin, name, int(found[1]))
+        elif found := re.fullmatch(r"(\d+) minutes pass", event):
+            before = len(self.on_stage.texts)
+            self.kit.pass_time(minutes=int(found[1]))
+            self.kit.step()
+            self.said = self.on_stage.texts[before:]
         else:
             pytest.fail(f"nobody knows how to play {event!r}")
 
@@ -244,3 +250,19 @@ def test_settings_named_in_the_readme_exist() -> None:
     known = set(re.findall(r"^([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
     named = re.findall(r"\b([A-Z_]{4,})=", README.read_text())
     assert named and {name.removesuffix("_FILE") for name in named} <= known
+
+
+def test_the_table_of_the_contract_is_fresh() -> None:
+    """It is what the code says now, and everything in it is explained."""
+    assert contract.page(PLUGINS) == PLUGINS, "run python -m tests.contract"
+    rows = [line for line in contract.table().splitlines() if line.startswith("| `")]
+    assert [row for row in rows if row.endswith("|  |")] == []
+    assert any(row.startswith("| `export_user(func)` |") for row in rows)
+
+
+def test_a_stale_table_is_seen() -> None:
+    """A row that is gone from the page is a difference; a page without the marks is refused."""
+    row = next(line for line in PLUGINS.splitlines() if line.startswith("| `requires("))
+    assert contract.page(PLUGINS.replace(row, "")) == PLUGINS
+    with pytest.raises(ValueError, match="lacks"):
+        contract.page("# Plugins")

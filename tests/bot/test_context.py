@@ -366,7 +366,7 @@ def test_an_answer_is_a_toast_or_a_box(world: World) -> None:
         {"callback_query_id": "q1", "text": "Sure?", "show_alert": "true"},
         {"callback_query_id": "q1"},
     ]
-    with pytest.raises(RuntimeError, match=r"answer.. is for buttons: use reply"):
+    with pytest.raises(RuntimeError, match=r"answer.. is for buttons and queries: use reply"):
         world.message("x").answer()
 
 

@@ -19,7 +19,7 @@ from bot import __main__ as command
 from settings import Settings, SettingsError, load
 
 ROOT = Path(__file__).parent.parent.parent
-VERBS = [verb.__name__ for verb in command.VERBS]
+VERBS = [verb.__name__.replace("_", "-") for verb in command.VERBS]
 
 
 def python_bot(*arguments: str, folder: Path, **environ: str) -> subprocess.CompletedProcess[str]:
@@ -57,7 +57,7 @@ def test_help_lists_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         command.main(["--help"])
     said = capsys.readouterr().out
-    assert all(f"  {verb} " in said for verb in VERBS)
+    assert all(f"  {verb}" in said for verb in VERBS)
 
 
 @pytest.mark.parametrize("arguments", [[], ["fly"], ["run", "--fast"]])
@@ -71,7 +71,8 @@ def test_a_wrong_verb_is_refused(arguments: list[str]) -> None:
 @pytest.mark.parametrize("verb", VERBS)
 def test_a_wrong_setting_is_one_sentence(tmp_path: Path, verb: str) -> None:
     """Exit code 2 within a second of work, and no traceback."""
-    done = python_bot(verb, folder=tmp_path, BOT_THREADS="many")
+    about = ["1002"] if verb.endswith("-user") else []
+    done = python_bot(verb, *about, folder=tmp_path, BOT_THREADS="many")
     assert done.returncode == 2
     assert done.stderr == "BOT_THREADS is 'many' but must be a whole number from 1 to 1000.\n"
     assert done.stdout == ""

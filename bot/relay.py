@@ -1,0 +1,197 @@
+"""The relay: one group of done marks on its way to PostgreSQL while the leader goes on.
+
+A thread that waits for each group costs hand-overs of the interpreter. The leader listens to the
+courier's connections anyway, so it hears the database there as well. Whatever is not a clean
+answer is left to the ledger's own thread, which knows how to wait and whom to tell.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import select
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import psycopg2
+from psycopg2.extensions import POLL_OK, POLL_READ, POLL_WRITE
+
+from bot import stroke
+from bot.courier import Courier
+from bot.ledger import Entry, Ledger
+
+log = logging.getLogger(__name__)
+
+PATIENCE = 5.0
+"""Seconds until a group without an answer is given up, and committed the ordinary way."""
+REST = 10.0
+"""Seconds without a relay after a connection that could not be made."""
+
+
+class Relay:
+    """Carries the ledger's groups of plain entries, one at a time, over a connection of its own.
+
+    `connect` begins an asynchronous connection of psycopg2.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        courier: Courier,
+        connect: Callable[[], Any],
+        *,
+        patience: float = PATIENCE,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._ledger = ledger
+        self._courier = courier
+        self._connect = connect
+        self._patience = patience
+        self._clock = clock
+        self._sleep = sleep
+        self._connection: Any = None
+        self._cursor: Any = None
+        self._ear = -1
+        """The connection's socket once more: psycopg2 closes its own without a word."""
+        self._group: Sequence[Entry] = ()
+        self._due = 0.0
+        self._rests_until = float("-inf")
+        self._lock = threading.Lock()
+
+    @property
+    def busy(self) -> bool:
+        """Whether a group is on its way."""
+        return bool(self._group)
+
+    @property
+    def open(self) -> bool:
+        """Whether it has a connection."""
+        return self._cursor is not None
+
+    def post(self) -> bool:
+        """Send what waits, without waiting for the answer; False when it must go another way."""
+        if self._group or not self.open or not (group := self._ledger.begin()):
+            return False
+        lease = self._ledger.leases.get(group[0].item.bot_id)
+        if lease and _fits(group):
+            with self._lock:
+                sent = self._execute(*stroke.statement(lease, group, self._ledger.clock()))
+                if sent:
+                    self._due = self._clock() + self._patience
+                    self._group = group
+                    return True
+        self._ledger.end(group, done=False)
+        return False
+
+    def hear(self) -> None:
+        """Take the answer when it is there; whoever listens to the courier calls this."""
+        with self._lock:
+            done = self._answer()
+            if done is None:
+                return
+            group, self._group = self._group, ()
+        if group:
+            self._ledger.end(group, done=done)
+            if done and self._ledger.presses():
+                self.post()
+
+    def keep(self) -> bool:
+        """Whether a group is still on its way; otherwise see to the connection, which may wait."""
+        if self._group:
+            if self._clock() < self._due:
+                return True
+            with self._lock:
+                group, self._group = self._group, ()
+                self._part()
+            if group:
+                log.warning("the database gave no answer to a group, it is sent again")
+                self._ledger.end(group, done=False)
+        if not self.open and self._clock() >= self._rests_until:
+            self._open()
+        return False
+
+    def finish(self) -> None:
+        """Wait for the answer to what is on its way; for a thread that may wait."""
+        while self._group and self.keep():
+            self.hear()
+            self._sleep(0.002)
+
+    def _answer(self) -> bool | None:
+        """Whether the group is committed; None while there is no telling."""
+        if self._connection is None:
+            return None
+        if not self._group:
+            self._look()
+            return None
+        try:
+            if self._connection.poll() != POLL_OK:
+                return None
+            return bool(self._cursor.fetchone()[0])
+        except psycopg2.Error as error:
+            log.info("the relay lost its group: %s", type(error).__name__)
+            if self._connection.closed:
+                self._part()
+            return False
+
+    def _look(self) -> None:
+        """What comes unasked is the connection's end, which psycopg2 does not notice."""
+        if select.select([self._ear], [], [], 0)[0]:
+            self._part()
+
+    def _execute(self, sql: str, values: Sequence[object]) -> bool:
+        try:
+            self._cursor.execute(sql, values)
+        except psycopg2.Error as error:
+            log.info("the relay could not send: %s", type(error).__name__)
+            self._part()
+            return False
+        return True
+
+    def _open(self) -> None:
+        """Connect and listen; who cannot is done without for a while."""
+        connection = None
+        try:
+            connection = self._connect()
+            _settle(connection)
+            cursor = connection.cursor()
+            cursor.execute(DURABLE)
+            _settle(connection)
+            self._ear = os.dup(connection.fileno())
+            self._courier.watch(self._ear, self.hear)
+            self._connection, self._cursor = connection, cursor
+        except (psycopg2.Error, OSError, TimeoutError) as error:
+            log.info("no relay for now: %s", type(error).__name__)
+            self._rests_until = self._clock() + REST
+            if connection is not None:
+                connection.close()
+
+    def _part(self) -> None:
+        connection, self._connection, self._cursor = self._connection, None, None
+        if connection is not None:
+            self._courier.ignore(self._ear)
+            os.close(self._ear)
+            connection.close()
+
+
+DURABLE = (
+    "SELECT set_config('synchronous_commit', 'on', false)"
+    " WHERE current_setting('synchronous_commit') = 'off'"
+)
+
+
+def _fits(group: Sequence[Entry]) -> bool:
+    bot_id = group[0].item.bot_id
+    return all(entry.item.bot_id == bot_id and stroke.is_plain(entry) for entry in group)
+
+
+def _settle(connection: Any, seconds: float = PATIENCE) -> None:
+    """Wait until a connection has done what it is at. Raises TimeoutError."""
+    until = time.monotonic() + seconds
+    while (state := connection.poll()) != POLL_OK:
+        if time.monotonic() > until:
+            raise TimeoutError("the database does not answer")
+        reads, writes = [connection] * (state == POLL_READ), [connection] * (state == POLL_WRITE)
+        select.select(reads, writes, [], 0.5)

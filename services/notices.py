@@ -1,0 +1,108 @@
+"""Messages that are no answers: kept until they are sent, or nobody wants them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from peewee import fn
+
+from database import db, now
+from models import Notice, Status, User, UserPreference
+from services import preferences
+
+
+def notify(
+    user: User | int,
+    text: str,
+    *,
+    category: str,
+    buttons: Any = None,
+    parse_mode: str | None = None,
+    bot_id: int | None = None,
+    at: datetime | None = None,
+) -> bool:
+    """Have a message sent to a person, by their id at Telegram, as soon as they want it.
+
+    Writes in the caller's transaction; the bot's process sends it. `category` is
+    "plugin.category", `buttons` a reply_markup as Telegram takes it, `at` the earliest time, UTC
+    where it has no zone. False for somebody whom the bots do not know.
+    """
+    person = user if isinstance(user, User) else User.get_or_none(User.telegram_id == user)
+    if person is None:
+        return False
+    given = {"text": text, "parse_mode": parse_mode, "reply_markup": buttons}
+    params = {name: value for name, value in given.items() if value is not None}
+    planned = at or now()
+    if planned.tzinfo is not None:
+        planned = planned.astimezone(UTC).replace(tzinfo=None)
+    Notice.create(
+        bot_id=bot_id,
+        user=person.id,
+        category=category,
+        params=json.loads(json.dumps(params)),
+        due_at=planned,
+        planned_at=planned,
+    )
+    return True
+
+
+def due(bot_ids: Collection[int | None], at: datetime, *, limit: int = 200) -> list[Notice]:
+    """Each person's oldest notice that some bots may send by now, with the person."""
+    mine = Notice.bot_id.in_([bot for bot in bot_ids if bot is not None])
+    if None in bot_ids:
+        mine |= Notice.bot_id.is_null()
+    oldest = fn.MIN(Notice.id)
+    first = Notice.select(oldest).where(mine, Notice.due_at <= at).group_by(Notice.user)
+    rows: Any = first.order_by(oldest).limit(limit).tuples()
+    ids = [number for (number,) in rows]
+    if not ids:
+        return []
+    found = Notice.select(Notice, User).join(User).where(Notice.id.in_(ids))
+    return list(found.order_by(Notice.id))
+
+
+def choices(notices: Collection[Notice]) -> dict[int, UserPreference]:
+    """What the people of some notices chose, by the ids of their rows."""
+    ids = {notice.user_id for notice in notices}
+    rows = UserPreference.select().where(UserPreference.user.in_(sorted(ids)))
+    return {row.user_id: row for row in rows}
+
+
+def unwanted(notice: Notice, chosen: UserPreference | None) -> bool:
+    """Whether nobody is there to read it, or does not want to."""
+    muted = chosen is not None and notice.category in chosen.muted
+    return muted or notice.user.status != Status.ACTIVE
+
+
+def quiet_until(chosen: UserPreference | None, at: datetime) -> datetime | None:
+    """When the person may be written to again, None for now."""
+    return preferences.quiet_end(chosen, at) if chosen else None
+
+
+def postpone(notice: Notice, until: datetime, *, tries: int | None = None) -> None:
+    """Look at a notice again later."""
+    changed = {"due_at": until} | ({} if tries is None else {"tries": tries})
+    Notice.update(changed).where(Notice.id == notice.id).execute()
+
+
+def divide(notice: Notice, pieces: Sequence[Mapping[str, Any]]) -> None:
+    """Keep several messages in the place of one that is too long."""
+    with db.atomic():
+        drop(notice)
+        for params in pieces:
+            Notice.create(
+                bot_id=notice.bot_id,
+                user=notice.user_id,
+                category=notice.category,
+                params=dict(params),
+                due_at=notice.due_at,
+                planned_at=notice.planned_at,
+            )
+
+
+def drop(notice: Notice) -> None:
+    """Forget a notice: it is sent, or not wanted."""
+    Notice.delete().where(Notice.id == notice.id).execute()
