@@ -166,6 +166,7 @@ def test_everything_is_given_out(kit: ChatKit, zelda: Person) -> None:
     held = document(kit, sent["document"]["file_id"])
     assert held["plugins"] == {
         "diary": ["dear diary, marmalade again"],
+        "feedback": [],
         "notes": ["sphinx of black quartz"],
         "shop": {"orders": ["Zeldarina Quuxbury, a jar, Elm Street 7"]},
     }
@@ -339,7 +340,7 @@ def test_every_table_of_the_core_is_looked_at() -> None:
     from models import TABLES
 
     hold = {"users", "analytics_events", "bots", "inbox", "conversations", "failures"}
-    hold |= {"plugin_switches"}
+    hold |= {"plugin_switches", "user_preferences", "notices"}
     hold_none = {"chats", "plugin_settings", "leases", "erasures"}
     assert {model._meta.table_name for model in TABLES} == hold | hold_none
     assert Bot._meta.table_name in hold
