@@ -18,10 +18,10 @@ run: $(VENV)/run.stamp
 	@exec $(BIN)/python -m bot up
 
 test: $(VENV)/dev.stamp
-	$(BIN)/python -m pytest -n auto --ignore=tests/browser tests
+	$(BIN)/python -m pytest -n auto --dist worksteal --ignore=tests/browser tests
 
 cover: $(VENV)/dev.stamp
-	$(BIN)/python -m pytest -n auto --cov --cov-report=term --ignore=tests/browser tests
+	$(BIN)/python -m pytest -n auto --dist worksteal --cov --cov-report=term --ignore=tests/browser tests
 
 check: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .
