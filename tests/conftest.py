@@ -146,9 +146,13 @@ def search_tables(config: pytest.Config, url: str) -> None:
 
 @pytest.fixture
 def postgres_url(request: pytest.FixtureRequest) -> Iterator[str]:
-    """The address of a PostgreSQL database without a table."""
+    """The address of a PostgreSQL database without a table, and without a connection."""
     url: str = request.getfixturevalue("_empty_postgres")
     with connect_postgres(url) as connection, connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid, 2000) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
         cursor.execute("DROP SCHEMA public CASCADE")
         cursor.execute("CREATE SCHEMA public")
     connection.close()

@@ -17,7 +17,7 @@ import bot.run
 from bot.loader import load, sources
 from bot.process import Process
 from bot.run import build, catch_up, main, refuse_pending
-from database import Database, bind, current, open_database
+from database import Database, bind, open_database
 from models import Bot
 from sandbox.server import make_app
 from sandbox.sockets import open_server
@@ -65,8 +65,7 @@ def database(settings: Settings) -> Iterator[Database]:
     database = bind(open_database(settings.database_url.reveal()))
     migrations.migrate(database, sources(load([PLUGINS])))
     yield database
-    for each in (database, current()):  # the process leaves its own open
-        each.close_all()
+    database.close_all()
 
 
 def test_a_built_process_runs_and_ends(settings: Settings, database: Database) -> None:
