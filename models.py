@@ -21,6 +21,7 @@ from peewee import (
     JSONField,
     SmallIntegerField,
     TextField,
+    fn,
 )
 
 from database import db, now
@@ -164,6 +165,9 @@ class User(Base):
     def name(self) -> str:
         """The name to show."""
         return f"{self.first_name} {self.last_name or ''}".strip() or str(self.telegram_id)
+
+
+User.add_index(User.index(fn.LOWER(User.username), name="users_lower_username"))
 
 
 class UserPreference(Base):
@@ -363,6 +367,38 @@ class PluginSetting(Base):
         indexes = ((("plugin", "key"), True),)
 
 
+class Suspension(Base):
+    """A plugin that the circuit breaker keeps from running until a time, and why."""
+
+    plugin = CharField(64, primary_key=True)
+    until = DateTimeField()
+    times = SmallIntegerField()
+    failure = TextField()
+    traceback = TextField()
+    created_at = DateTimeField(default=now)
+    updated_at = DateTimeField(default=now)
+
+    class Meta:
+        table_name = "plugin_suspensions"
+
+
+class Ban(Base):
+    """Why somebody is banned, and until when: without a time, for good."""
+
+    user = ForeignKeyField(User, primary_key=True, backref="bans", on_delete="CASCADE")
+    until = DateTimeField(null=True, index=True)
+    reason = CharField(256)
+    by = ForeignKeyField(User, null=True, backref="banned", on_delete="SET NULL")
+    created_at = DateTimeField(default=now)
+    updated_at = DateTimeField(default=now)
+
+    if TYPE_CHECKING:
+        user_id: int
+
+    class Meta:
+        table_name = "bans"
+
+
 class Erasure(Base):
     """That somebody was erased, for an hour, so that every process lets go of what it remembers.
 
@@ -404,6 +440,8 @@ TABLES: list[type[peewee.Model]] = [
     Failure,
     PluginSwitch,
     PluginSetting,
+    Suspension,
+    Ban,
     Erasure,
     Lease,
 ]

@@ -43,11 +43,29 @@ def migrate(settings: Settings, options: argparse.Namespace) -> int:
     return migrate(settings, undo=options.undo, strict=options.strict)
 
 
-def check(settings: Settings, _options: argparse.Namespace) -> int:
+def check(settings: Settings, options: argparse.Namespace) -> int:
     """Load every plugin strictly and say what is wrong; exit code 1 when something is."""
     from bot.loader import check
 
-    return check(settings)
+    code = check(settings)
+    return play_examples(settings) or code if options.examples else code
+
+
+def play_examples(settings: Settings) -> int:
+    """Play the examples in the docstrings in memory; 1 when the bot answers something else."""
+    from bot.examples import scripts
+
+    played = scripts(settings.plugins_path)
+    wrong = [sentence for script in played for sentence in script.play()]
+    print("\n".join([*wrong, f"Commands whose examples were played: {len(played)}."]))
+    return 1 if wrong else 0
+
+
+def record(settings: Settings, options: argparse.Namespace) -> int:
+    """Print a test: of the newest chat in the sandbox, or of the update of a failure."""
+    from bot.record import print_chat, print_failure
+
+    return print_failure(settings, options.failure) if options.failure else print_chat(settings)
 
 
 def plugins(settings: Settings, _options: argparse.Namespace) -> int:
@@ -99,6 +117,7 @@ VERBS: tuple[Callable[[Settings, argparse.Namespace], int], ...] = (
     migrate,
     check,
     plugins,
+    record,
     sandbox,
     export_user,
     delete_user,
@@ -113,23 +132,33 @@ def parser() -> argparse.ArgumentParser:
         text = verb.__doc__
         own = verbs.add_parser(verb.__name__.replace("_", "-"), help=text, description=text)
         own.set_defaults(verb=verb)
-        if verb is run:
-            own.add_argument("--keep", action="store_true", help="start it again whenever it dies")
-            own.add_argument("--again", action="store_true", help=argparse.SUPPRESS)
-        if verb in (export_user, delete_user):
-            own.add_argument("id", metavar="ID", type=int, help="the person's Telegram id")
-        if verb is delete_user:
-            own.add_argument("--yes", action="store_true", help="do not ask")
-        if verb is sandbox:
-            own.add_argument("--last", action="store_true", help="end on SIGTERM after the bot")
-        if verb is migrate:
-            own.add_argument(
-                "--undo", metavar="NAME", help="undo the last migration of core or of a plugin"
-            )
-            own.add_argument(
-                "--strict", action="store_true", help="change nothing while a plugin is broken"
-            )
+        _add_options(verb, own)
     return parser
+
+
+def _add_options(verb: Callable[..., int], own: argparse.ArgumentParser) -> None:
+    if verb is run:
+        own.add_argument("--keep", action="store_true", help="start it again whenever it dies")
+        own.add_argument("--again", action="store_true", help=argparse.SUPPRESS)
+    if verb in (export_user, delete_user):
+        own.add_argument("id", metavar="ID", type=int, help="the person's Telegram id")
+    if verb is delete_user:
+        own.add_argument("--yes", action="store_true", help="do not ask")
+    if verb is sandbox:
+        own.add_argument("--last", action="store_true", help="end on SIGTERM after the bot")
+    if verb is check:
+        own.add_argument(
+            "--examples", action="store_true", help="play the examples in the docstrings too"
+        )
+    if verb is record:
+        own.add_argument("--failure", metavar="ID", type=int, help="the id in the table failures")
+    if verb is migrate:
+        own.add_argument(
+            "--undo", metavar="NAME", help="undo the last migration of core or of a plugin"
+        )
+        own.add_argument(
+            "--strict", action="store_true", help="change nothing while a plugin is broken"
+        )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

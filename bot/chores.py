@@ -9,7 +9,7 @@ from typing import Protocol
 from bot.conversations import forget
 from bot.core import Core
 from models import Role, User
-from services import analytics, erasures
+from services import analytics, erasures, users
 
 log = logging.getLogger(__name__)
 
@@ -35,12 +35,14 @@ class Chores:
         """Do what is due at the monotonic time `at`; raises what the database raises."""
         for table in self.tables:
             self._menus_stale |= table.refresh()
+        self.core.breaker.refresh()
         self.core.oblivion.refresh()
         for seat in self.core.seats:
             if seat.led and seat.lease.valid():
                 self.core.lanes.wake(self.core.inbox.claim(seat.bot_id))
         if self._is_due("gauges", at, 5):
             self._measure_inbox()
+            users.lift_bans(self.core.parts.clock())
         if self._is_due("active", at, 60):
             for period in ("day", "week", "month"):
                 self.core.parts.metrics.active_users(period).set(analytics.active(period))
@@ -52,6 +54,12 @@ class Chores:
             self.core.conversations.sweep()
             while self.core.inbox.forget() == 5000:
                 pass
+
+    def tell_owners(self, _at: float) -> None:
+        """Tell the owners of plugins that were suspended; apart from `step`, as below."""
+        news = self.core.breaker.news
+        while news:
+            self.core.notify(news.pop(0))
 
     def send_notices(self, _at: float) -> None:
         """Send the notices that are due, for the bots that this process acts for.
@@ -87,8 +95,9 @@ class Chores:
         depth, age = self.core.inbox.depth()
         metrics.inbox_depth.set(depth)
         metrics.inbox_oldest_age.set(age)
-        for name in self.core.parts.registry.plugins:
-            metrics.plugin_state(name).set(self.core.parts.switches.on(name, 0))
+        for name in self.core.parts.registry.paths:
+            on = self.core.parts.switches.on(name, 0)
+            metrics.plugin_state(name).set(-1 if name in self.core.breaker.suspended else on)
 
     def _look_at_team(self) -> None:
         """Who was given a role, or lost it, has another menu."""

@@ -71,7 +71,8 @@ class Client:
 
     `stop` gives up waiting calls: set it when running handlers are to be abandoned, not when they
     may finish. `allowed` says whether this process may make calls. `wait(seconds)` waits and says
-    whether to give up; by default it waits for `stop`.
+    whether to give up; by default it waits for `stop`. `halt` is told when a handler begins to wait
+    for Telegram, and gives what is to be called when it goes on.
     """
 
     def __init__(
@@ -88,6 +89,7 @@ class Client:
         allowed: Callable[[], bool] = lambda: True,
         random: Callable[[], float] = chance,
         courier: Courier | None = None,
+        halt: Callable[[], Callable[[], None] | None] = lambda: None,
     ) -> None:
         self.bot_id = bot_id
         self._token = token
@@ -100,6 +102,7 @@ class Client:
         self._allowed = allowed
         self._random = random
         self._courier = courier
+        self._halt = halt
         self._retries = Retries(clock)
 
     def call(
@@ -251,6 +254,7 @@ class Client:
         """Make the call until it has an answer that stands; `begun` has had its leave to go."""
         turn = begun.turn if begun else None
         failures = doubts = 0
+        go_on = self._halt()
         try:
             while True:
                 if begun is None:
@@ -278,6 +282,8 @@ class Client:
         finally:
             if turn is not None:
                 turn.leave()
+            if go_on is not None:
+                go_on()
 
     def _await_leave(self, turn: Turn | None) -> None:
         """Wait until the call may be made. Raises Stopping."""

@@ -20,7 +20,7 @@ from services import analytics, notices, preferences, privacy, users
 if TYPE_CHECKING:
     from telebot import TeleBot, types
 
-    from bot.i18n import Translator
+    from bot.control import Control
     from bot.plugin import Command, Handler
     from bot.registry import Registry
     from services.cache import Cache
@@ -166,17 +166,15 @@ class Context:
         """The language to speak: the user's, or the default."""
         return self.user.language.value if self.user else self.runtime.default_language
 
-    def _(self, text: str) -> str:
-        """The text in the user's language."""
-        return self._translator.gettext(text) if text else ""
+    def _(self, text: str, language: str | None = None) -> str:
+        """The text in the user's language, or in that of somebody else who is spoken to."""
+        translator = self.runtime.catalogues.translator(language or self.lang)
+        return translator.gettext(text) if text else ""
 
     def ngettext(self, singular: str, plural: str, count: int) -> str:
         """The text for a number, in the user's language."""
-        return self._translator.ngettext(singular, plural, count)
-
-    @property
-    def _translator(self) -> Translator:
-        return self.runtime.catalogues.translator(self.lang)
+        translator = self.runtime.catalogues.translator(self.lang)
+        return translator.ngettext(singular, plural, count)
 
     @property
     def local_time(self) -> datetime:
@@ -193,6 +191,18 @@ class Context:
     def cache(self) -> Cache:
         """Values worth keeping for a while, shared by all processes where Redis is set."""
         return self.runtime.cache
+
+    @property
+    def now(self) -> datetime:
+        """The time, in UTC and without a zone, as the tables keep it."""
+        return self.runtime.clock()
+
+    @property
+    def plugins(self) -> Control:
+        """The plugins, to be listed, switched and set by people of the team."""
+        if self.runtime.plugins is None:
+            raise RuntimeError("This context belongs to no bot that runs: it has no plugins.")
+        return self.runtime.plugins
 
     @property
     def log(self) -> logging.LoggerAdapter[logging.Logger]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -15,8 +16,10 @@ import redis
 from telebot import TeleBot
 
 from bot import middleware
+from bot.breaker import Breaker
 from bot.client import Client
 from bot.context import Runtime
+from bot.control import Control
 from bot.conversations import Conversations
 from bot.courier import Courier
 from bot.crew import Crew
@@ -44,7 +47,7 @@ from models import Bot
 from services import users
 from services.cache import Cache
 from services.chats import Chats
-from services.plugins import Switches
+from services.plugins import Preferences, Switches
 from services.users import People
 from settings import Secret, Settings
 
@@ -67,6 +70,7 @@ class Parts:
     cache: Cache
     catalogues: Catalogues
     switches: Switches
+    preferences: Preferences
     metrics: Metrics = field(default_factory=Metrics)
     courier: Courier = field(default_factory=Courier)
     stop: threading.Event = field(default_factory=threading.Event)
@@ -76,6 +80,11 @@ class Parts:
     lost: Callable[[], None] = lambda: None
     store: redis.Redis | None = None
     clock: Callable[[], datetime] = now
+    timer: Callable[[], float] = time.monotonic
+    """Measures the pauses of calls and of people."""
+    wait: Callable[[float], bool] | None = None
+    """Passes those pauses, and says whether to give up; by default it waits for `abandon`."""
+    lease: Callable[[str], Lease] = Lease
 
 
 @dataclass(slots=True)
@@ -104,6 +113,7 @@ class Core:
         self.parts = parts
         settings, local = parts.settings, current().local
         self.leases: dict[int, Lease] = {}
+        self.breaker = Breaker(clock=parts.clock, timer=parts.timer)
         people = People(settings.owner_ids, settings.default_language)
         self.inbox = Inbox(people, Chats(), leases=self.leases, clock=parts.clock)
         self.conversations = Conversations(clock=parts.clock)
@@ -118,16 +128,10 @@ class Core:
             clock=parts.clock,
         )
         self.desks: dict[int, Desk] = {}
-        self.throttle = Throttle(settings.throttle_rate, settings.throttle_burst, store=parts.store)
+        rate, burst = settings.throttle_rate, settings.throttle_burst
+        self.throttle = Throttle(rate, burst, clock=parts.timer, store=parts.store)
         self.oblivion = Oblivion(people, self.conversations, self.throttle, parts.cache)
-        self.dispatch = Dispatch(
-            parts.registry,
-            self.ledger,
-            self.conversations,
-            self.inbox.people,
-            called=parts.metrics.command,
-            let_go=self.oblivion.let_go,
-        )
+        self.dispatch = self._dispatch()
         self.turns = self._turns()
         self.crew = Crew(
             self.lanes,
@@ -191,9 +195,21 @@ class Core:
         self.lanes.release(items)
         self.crew.ring()
 
+    def _dispatch(self) -> Dispatch:
+        parts = self.parts
+        return Dispatch(
+            parts.registry,
+            self.ledger,
+            self.conversations,
+            self.inbox.people,
+            self.breaker,
+            called=parts.metrics.command,
+            let_go=self.oblivion.let_go,
+        )
+
     def _turns(self) -> Turns:
         parts = self.parts
-        guard = middleware.guard(parts.metrics, self.notify, clock=parts.clock)
+        guard = middleware.guard(parts.metrics, self.notify, self.breaker, clock=parts.clock)
         return Turns(
             self.desks,
             self.inbox,
@@ -205,6 +221,7 @@ class Core:
             migrate=self._migrate,
             stop=parts.stop,
             lost=parts.lost,
+            clock=parts.timer,
         )
 
     def _chain(self, guard: middleware.Middleware) -> middleware.Step:
@@ -221,17 +238,20 @@ class Core:
     def _seat(self, token: Secret) -> Seat:
         parts, settings = self.parts, self.parts.settings
         bot_id = int(token.reveal().partition(":")[0])
-        lease = self.leases[bot_id] = Lease(f"poller:{bot_id}")
-        limits = Limits(settings.send_rate, settings.send_rate_chat, settings.send_rate_group)
+        lease = self.leases[bot_id] = parts.lease(f"poller:{bot_id}")
+        rates = (settings.send_rate, settings.send_rate_chat, settings.send_rate_group)
         client = Client(
             bot_id,
             token,
             parts.wire,
-            limits,
+            Limits(*rates, clock=parts.timer),
             parts.metrics,
+            clock=parts.timer,
+            wait=parts.wait,
             stop=parts.abandon,
             allowed=lease.valid,
             courier=parts.courier,
+            halt=self.breaker.halt,
         )
         runtime = self._runtime(client)
         self.dispatch.bind(client.telebot)
@@ -263,6 +283,7 @@ class Core:
             registry=parts.registry,
             cache=parts.cache,
             clock=parts.clock,
+            plugins=Control(parts.registry, parts.switches, parts.preferences, self.breaker),
         )
 
     def _received(self, updates: list[dict[str, Any]], duplicates: int) -> None:
@@ -291,6 +312,7 @@ class Core:
                     if is_outage(error):
                         raise
                     failed.append(error)
+        self.parts.switches.refresh()
         return failed
 
 

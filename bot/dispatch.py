@@ -11,6 +11,7 @@ from telebot import TeleBot
 from telebot.apihelper import ApiTelegramException
 
 from bot import codec, plain
+from bot.breaker import Breaker
 from bot.client import Ambiguous, Client, Stopping
 from bot.context import ENDED
 from bot.conversations import Change, Conversations
@@ -42,6 +43,7 @@ class Dispatch:
         ledger: Ledger,
         conversations: Conversations,
         people: People,
+        breaker: Breaker,
         *,
         called: Callable[[str], None],
         let_go: Callable[[User], None] = lambda user: None,
@@ -50,6 +52,7 @@ class Dispatch:
         self.ledger = ledger
         self.conversations = conversations
         self.people = people
+        self.breaker = breaker
         self._called = called
         self._let_go = let_go
 
@@ -76,7 +79,7 @@ class Dispatch:
             say(turn, "Cancelled." if opened else "Nothing to cancel.")
             return True
         step = self.registry.steps.get(opened.step) if opened and ctx.command is None else None
-        if opened is None or step is None or not self.registry.on(step.plugin, ctx.chat.id):
+        if opened is None or step is None or not self._runs(step.plugin, ctx.chat.id):
             return False
         ctx.state = opened.data
         ctx.effects.conversation = ENDED
@@ -90,15 +93,29 @@ class Dispatch:
             turn.outcome = "denied"
             return say(turn, "You may not use this command.")
         turn.client.check()
+        if not self.breaker.enter(handler, turn.started):
+            return self._excuse(turn, handler)
         if handler.atomic:
-            return self._call_atomic(turn, handler)
-        reply = handler.func(turn.ctx)
-        if isinstance(reply, str) and reply:
-            if turn.item.kind == "callback_query":
-                turn.ctx.send_text(reply)  # before the spinner stops
-            else:
-                turn.reply = turn.ctx.place_text(reply)
-        turn.outcome = "ok"
+            self._call_atomic(turn, handler)
+        else:
+            reply = handler.func(turn.ctx)
+            if isinstance(reply, str) and reply:
+                if turn.item.kind == "callback_query":
+                    turn.ctx.send_text(reply)  # before the spinner stops
+                else:
+                    turn.reply = turn.ctx.place_text(reply)
+            turn.outcome = "ok"
+        self.breaker.leave(handler.plugin)
+
+    def _excuse(self, turn: Turn, handler: Handler) -> None:
+        """Do nothing for a suspended plugin; who asks with a command is told, once in a chat."""
+        turn.outcome = "suspended"
+        if handler.command and self.breaker.tells(handler.plugin, turn.ctx.chat_id):
+            say(turn, "This is temporarily off. Please try again later.")
+
+    def _runs(self, plugin: str, chat_id: int) -> bool:
+        """Whether a plugin is on in a chat, and not suspended."""
+        return self.registry.on(plugin, chat_id) and not self.breaker.holds(plugin)
 
     def _call_atomic(self, turn: Turn, handler: Handler) -> None:
         """Writes and bookkeeping in one transaction; what the handler sends goes out after it.
@@ -157,7 +174,7 @@ class Dispatch:
         plugins, modules = self.registry.plugins, self.registry.modules
         for name in sorted({**plugins, **modules}):
             if name in modules:
-                plain.bind(telebot, name, modules[name], self.registry.on)
+                plain.bind(telebot, name, modules[name], self._runs, self.breaker)
             else:
                 self._bind_all(telebot, plugins[name], last=False)
         for _, plugin in sorted(plugins.items()):
@@ -179,11 +196,14 @@ class Dispatch:
     def _filter(self, handler: Handler) -> Callable[[Any], bool]:
         """The plugin is on in this chat, the button is its own, and its own filter agrees."""
         wanted, prefix = handler.filters.get("func"), handler.filters.get("data")
+        suspended = self.breaker.suspended
 
         def test(event: Any) -> bool:
             turn: Turn = event.turn
             ctx = turn.ctx
             if not self.registry.on(handler.plugin, ctx.chat.id if ctx.chat else 0):
+                return False
+            if suspended and self.breaker.holds(handler.plugin):
                 return False
             if handler.kind == "callback_query" and not ctx.match_data(handler.plugin, prefix):
                 return False

@@ -40,9 +40,9 @@ LOCALES = Path(__file__).parent.parent / "locales"
 def find(paths: Iterable[Path]) -> list[tuple[str, Path]]:
     """The plugins in the folders, by name: files, and packages by their __init__.py.
 
-    What begins with _ or . is none.
+    A path may also be a single plugin. What begins with _ or . is none, nor are tests.
     """
-    entries = [entry for folder in paths if folder.is_dir() for entry in sorted(folder.iterdir())]
+    entries = [entry for path in paths for entry in _entries(path)]
     found = [(entry.stem, path) for entry in entries if (path := _source(entry))]
     return sorted(found, key=lambda pair: pair[0])
 
@@ -101,8 +101,14 @@ def locales(registry: Registry) -> list[Path]:
     return [LOCALES, *(package / "locales" for package in packages)]
 
 
+def _entries(path: Path) -> list[Path]:
+    if path.is_dir() and not (path / "__init__.py").is_file():
+        return sorted(path.iterdir())
+    return [path] if path.exists() else []
+
+
 def _source(entry: Path) -> Path | None:
-    if entry.name.startswith(("_", ".")):
+    if entry.name.startswith(("_", ".", "test_")) or entry.name == "conftest.py":
         return None
     if entry.is_dir():
         init = entry / "__init__.py"

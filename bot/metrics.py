@@ -208,7 +208,7 @@ class Metrics:
             Label("waiting", "sending", "sent", "blocked", "failed", "unknown", "cancelled"),
         )
         self.plugin_state = Family(
-            self._gauge("plugin_state", "1 while the plugin is loaded and on.", "plugin"),
+            self._gauge("plugin_state", "1: on; 0: switched off; -1: suspended.", "plugin"),
             Label(room=500),
         )
 

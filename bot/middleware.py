@@ -11,7 +11,8 @@ from datetime import datetime
 from typing import Any, TypeAlias
 
 from bot import codec
-from bot.client import Client, Stopping
+from bot.breaker import Breaker, Fault
+from bot.client import Ambiguous, Client, Stopping
 from bot.context import Context
 from bot.inbox import Item
 from bot.lease import Fenced
@@ -31,6 +32,12 @@ log = logging.getLogger(__name__)
 EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - naive and UTC, as the tables keep it
 WAITS = 5
 """Outages in a row, with our own database there, after which it is the plugin's failure."""
+
+BLAMELESS = (
+    *("chat not found", "rights", "FORBIDDEN", "PEER_ID_INVALID", "TOPIC_CLOSED"),
+    *("upgraded to a supergroup", "query is too old"),
+)
+"""Refusals of Telegram that are about the chat or the moment, whatever a plugin sends."""
 
 THROTTLED = ("message", "callback_query", "inline_query", "edited_message", "business_message")
 EVENTS = {
@@ -194,9 +201,13 @@ def say(turn: Turn, text: str) -> None:
 
 
 def guard(
-    metrics: Metrics, notify: Callable[[str], None], *, clock: Callable[[], Any]
+    metrics: Metrics,
+    notify: Callable[[str], None],
+    breaker: Breaker,
+    *,
+    clock: Callable[[], Any],
 ) -> Middleware:
-    """The boundary: whatever a plugin raises ends here, is kept, and is told once.
+    """The boundary: whatever a plugin raises ends here, is kept, is told once, and is counted.
 
     What is not the plugin's fault goes on: a stop, a lost lease, a database that is away.
     """
@@ -204,34 +215,52 @@ def guard(
     def run(turn: Turn, step: Step) -> None:
         try:
             step(turn)
-        except (Stopping, Fenced, Settled, KeyboardInterrupt):
-            raise
         except (
             BaseException
         ) as error:  # asyncio.CancelledError is no Exception, a plugin may raise it
-            if is_outage(error) and turn.item.waits < WAITS:
+            goes_on = _goes_on(turn, error)
+            excused = goes_on or _is_excused(error)
+            if excused and turn.handler is not None:
+                breaker.leave(turn.handler.plugin, well=False)
+            if goes_on:
                 raise
             turn.reply = None
             if _blocked_by_user(error):
-                turn.outcome = "blocked"
-                if turn.user is not None and turn.item.lane == turn.user.telegram_id:
-                    _set_blocked(turn, turn.user, True)
-                return
+                return _follow_block(turn)
             turn.outcome = "error"
             metrics.error(type(error).__name__)
-            turn.failure = failure_of(turn, error)
+            failure = turn.failure = failure_of(turn, error)
             _let_go(error)
-            log.error(
-                "a handler failed",
-                exc_info=error,
-                extra={"update_id": turn.item.update_id, "handler": turn.label},
-            )
-            if failures.notice_due(turn.failure["fingerprint"], clock()):
-                turn.failure["noticed_at"] = clock()
-                notify(f"{turn.label}: {turn.failure['error']}: {turn.failure['message']}"[:1000])
+            said = f"{turn.label}: {failure['error']}: {failure['message']}"
+            if turn.handler is not None and not excused:
+                breaker.fail(turn.handler.plugin, Fault(said, failure["traceback"]))
+            about = {"update_id": turn.item.update_id, "handler": turn.label}
+            log.error("a handler failed", exc_info=error, extra=about)
+            if failures.notice_due(failure["fingerprint"], clock()):
+                failure["noticed_at"] = clock()
+                notify(said[:1000])
             say(turn, "Sorry, something went wrong. The owners have been told.")
 
     return run
+
+
+def _follow_block(turn: Turn) -> None:
+    turn.outcome = "blocked"
+    if turn.user is not None and turn.item.lane == turn.user.telegram_id:
+        _set_blocked(turn, turn.user, True)
+
+
+def _goes_on(turn: Turn, error: BaseException) -> bool:
+    """Whether the update is to be handled again, or by another process."""
+    if isinstance(error, Stopping | Fenced | Settled | KeyboardInterrupt):
+        return True
+    return is_outage(error) and turn.item.waits < WAITS
+
+
+def _is_excused(error: BaseException) -> bool:
+    """Whether Telegram is out of order, or refuses what no plugin can help."""
+    code = getattr(error, "error_code", 500 if isinstance(error, Ambiguous) else 0)
+    return code == 403 or code >= 500 or (code == 400 and any(map(_said(error).count, BLAMELESS)))
 
 
 def _said(error: BaseException) -> str:

@@ -10,32 +10,42 @@ from typing import Any
 from telebot import TeleBot
 from telebot.handler_backends import HandlerBackend
 
+from bot.breaker import Breaker
 from bot.middleware import Turn
 from bot.plugin import Handler
 
 
-def bind(telebot: TeleBot, name: str, module: ModuleType, on: Callable[[str, int], bool]) -> None:
+def bind(
+    telebot: TeleBot,
+    name: str,
+    module: ModuleType,
+    on: Callable[[str, int], bool],
+    breaker: Breaker,
+) -> None:
     """Let a module register its handlers, and put each under the plugin's name and switches."""
     before = {id(handler) for handlers in _lists(telebot) for handler in handlers}
-    module.register(_own(telebot, name, on))
+    module.register(_own(telebot, name, on, breaker))
     for handlers in _lists(telebot):
         for handler in handlers:
             if id(handler) not in before:
-                _adopt(handler, name, on)
+                _adopt(handler, name, on, breaker)
 
 
 class Waiting(HandlerBackend):
     """Telebot's store of what takes a next message or a reply, for one module."""
 
-    def __init__(self, store: Any, plugin: str, on: Callable[[str, int], bool]) -> None:
+    def __init__(
+        self, store: Any, plugin: str, on: Callable[[str, int], bool], breaker: Breaker
+    ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._store = store
         self._plugin = plugin
         self._on = on
+        self._breaker = breaker
 
     def register_handler(self, key: int, handler: Any) -> None:
         """Keep a function; when it runs it is the module's, and only where that is on."""
-        run = _run(handler.callback, self._plugin)
+        run = _run(handler.callback, self._plugin, self._breaker)
         handler.callback = lambda event, *more, **words: (
             run(event, *more, **words) if _is_on(event, self._plugin, self._on) else None
         )
@@ -50,11 +60,13 @@ class Waiting(HandlerBackend):
         self._store.clear_handlers(key)
 
 
-def _own(telebot: TeleBot, plugin: str, on: Callable[[str, int], bool]) -> TeleBot:
+def _own(
+    telebot: TeleBot, plugin: str, on: Callable[[str, int], bool], breaker: Breaker
+) -> TeleBot:
     """The bot as a module has it: the tables are the bot's, what it waits for has its name."""
     own = copy.copy(telebot)
-    own.next_step_backend = Waiting(telebot.next_step_backend, plugin, on)
-    own.reply_backend = Waiting(telebot.reply_backend, plugin, on)
+    own.next_step_backend = Waiting(telebot.next_step_backend, plugin, on, breaker)
+    own.reply_backend = Waiting(telebot.reply_backend, plugin, on, breaker)
     return own
 
 
@@ -64,7 +76,9 @@ def _lists(telebot: TeleBot) -> list[list[dict[str, Any]]]:
     return [table for table in tables if isinstance(table, list)]
 
 
-def _adopt(entry: dict[str, Any], plugin: str, on: Callable[[str, int], bool]) -> None:
+def _adopt(
+    entry: dict[str, Any], plugin: str, on: Callable[[str, int], bool], breaker: Breaker
+) -> None:
     filters = entry["filters"]
     wanted, commands = filters.pop("func", None), filters.get("commands")
 
@@ -79,18 +93,22 @@ def _adopt(entry: dict[str, Any], plugin: str, on: Callable[[str, int], bool]) -
         return accepted
 
     handler = _handler(entry["function"], plugin)
-    entry["function"] = _run(entry["function"], plugin)
+    entry["function"] = _run(entry["function"], plugin, breaker)
     entry["filters"] = {**filters, "func": test}
 
 
-def _run(func: Callable[..., Any], plugin: str) -> Callable[..., Any]:
+def _run(func: Callable[..., Any], plugin: str, breaker: Breaker) -> Callable[..., Any]:
     """The function, which says whose it is when it runs."""
     handler = _handler(func, plugin)
 
     def run(event: Any, *more: Any, **words: Any) -> Any:
         turn: Turn = event.turn
         turn.handler = turn.ctx.handler = handler
+        if not breaker.enter(handler, turn.started):
+            turn.outcome = "suspended"
+            return None
         result = func(event, *more, **words)
+        breaker.leave(plugin)
         turn.outcome = "ok"
         return result
 

@@ -37,6 +37,8 @@ class Command:
     aliases: tuple[str, ...]
     help: str
     role: Role
+    examples: tuple[tuple[str, str], ...] = ()
+    """What may be said, and what the bot answers then; "…" stands for anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,13 +121,15 @@ class Plugin(Hooks):
 
         `atomic=True`: what the function writes is committed together with the mark that the
         update is done, and what it sends goes out after that; it runs exactly once.
+        Lines of its docstring such as "/roll 2d6 → You rolled …" are examples.
         """
         names = [rules.command_name(each) for each in (name, *aliases)]
         least = rules.role_named(role)
 
         def declare(func: F) -> F:
             self._refuse_twice(rules.function(func), names)
-            command = Command(name, aliases, rules.help_text(func), least)
+            shown = rules.examples(func, names)
+            command = Command(name, aliases, rules.help_text(func), least, shown)
             self.commands.append(command)
             self._add(func, "message", {}, least, atomic, command, False)
             return func

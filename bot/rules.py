@@ -56,6 +56,8 @@ DATA_SIZE = 64
 HELP_SIZE = 256
 """Letters that Telegram lets a command's description have."""
 
+ARROW = "→"
+"""What stands between the two sides of an example."""
 CATEGORY_SIZE = 48
 """Bytes of "plugin.category" that a button carries beside what it does."""
 LABEL_SIZE = 60
@@ -152,6 +154,23 @@ def help_text(func: Callable[..., Any]) -> str:
             f" shorten it to {HELP_SIZE}, it is the help text."
         )
     return text
+
+
+def examples(func: Callable[..., Any], names: Collection[str]) -> tuple[tuple[str, str], ...]:
+    """The examples in a command's docstring, lines such as "/roll 2d6 → You rolled …".
+
+    Each is what is said and what the bot answers.
+    """
+    lines = [line.strip() for line in (inspect.getdoc(func) or "").splitlines()[1:]]
+    found = [line.partition(ARROW) for line in lines if line.startswith("/") and ARROW in line]
+    for said, _, _ in found:
+        command = said.split()[0].removeprefix("/")
+        if command not in names:
+            raise DeclarationError(
+                f"The example {said.strip()!r} of {func.__name__}() is of another command:"
+                f" begin it with /{next(iter(names))}."
+            )
+    return tuple((said.strip(), answer.strip()) for said, _, answer in found)
 
 
 def filters(plugin: str, kind: str, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -81,16 +81,19 @@ def build(settings: Settings, *, again: bool = False) -> Process:
         open_cache(settings.redis_url.reveal() if settings.redis_url else None),
         Catalogues(locales(registry), default=settings.default_language),
         switches,
+        preferences,
         store=_store(settings),
         courier=Courier(settings.telegram_url),
     )
     parts.metrics.allow_commands(*registry.commands)
     parts.metrics.serve(settings.metrics_port)
     core = Core(parts)
+    core.breaker.refresh()
     if isinstance(database, Postgres):
         core.ledger.relay = Relay(core.ledger, parts.courier, database.begin_connection)
     chores = Chores(core, [switches, preferences])
-    process = Process(core, chores=[chores.step, chores.sync_menus, chores.send_notices])
+    regular = [chores.step, chores.sync_menus, chores.tell_owners, chores.send_notices]
+    process = Process(core, chores=regular)
     settle()
     if settings.development:
         Watcher(settings.plugins_path, seen, restart=process.restart).start()

@@ -13,6 +13,7 @@ from models import User
 
 if TYPE_CHECKING:
     from bot.client import Client
+    from bot.control import Control
     from bot.i18n import Catalogues
     from bot.outbox import Outbox
     from bot.registry import Registry
@@ -52,5 +53,6 @@ class Runtime:
     registry: Registry
     cache: Cache
     clock: Callable[[], datetime]
+    plugins: Control | None = None
     tell_menu: Callable[[Client | Outbox, User], None] | None = None
     """Shows a person the commands in their language; None where no menu is kept."""

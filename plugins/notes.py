@@ -23,7 +23,10 @@ class Note(plugin.Model):
 
 @plugin.command("note", "n", atomic=True)
 def note(ctx: Context) -> str | None:
-    """Keep a note."""
+    """Keep a note.
+
+    /note Buy milk → Noted. See them all: /notes
+    """
     if ctx.text:
         return keep(ctx)
     ctx.ask(ctx._("What shall I note? Send /cancel to leave it."), then=save)

@@ -137,6 +137,7 @@ def press(scene: Scene, message_id: int, data: str) -> str:
     event: Json = {"id": query.id, "from": scene.person.user, **_pressed(stored)}
     event["chat_instance"] = chat_instance(scene.room)
     scene.put("callback_query", event | {"data": data})
+    scene.happen("press", message=stored.shown(), person_id=scene.person.id, data=data)
     return query.id
 
 
@@ -151,6 +152,7 @@ def ask_inline(world: World, account: Account, person: Person, text: str) -> str
     ask(account.inline_queries, query)
     event = {"id": query.id, "from": person.user, "query": text, "offset": ""}
     account.queue.put("inline_query", event | {"chat_type": "sender"})
+    world.feed.add("ask", account.id, chat_id=person.id, person_id=person.id, query=text)
     return query.id
 
 

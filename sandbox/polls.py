@@ -52,6 +52,8 @@ def vote(scene: Scene, message_id: int, options: list[int]) -> None:
     scene.put("poll", stored.json["poll"])
     if not poll["is_anonymous"]:
         scene.put("poll_answer", _answer(scene, poll, sorted(options)))
+    voter = scene.person.id
+    scene.happen("vote", message=stored.shown(), person_id=voter, options=sorted(options))
     scene.happen("edit", message=shown(scene, stored))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice, takewhile
 
 from sandbox import business, joining, members, people, polls, reactions, stars
 from sandbox.answers import Answer, ConnectionCut, Impossible, Json
@@ -184,16 +185,21 @@ class Telegram(Api):
             for account in self._accounts.values():
                 account.rooms[place.id] = shared_room(place, self._world.residents, account.numbers)
 
-    def history(self, bot_id: int, chat_id: int) -> list[Json]:
+    def history(
+        self, bot_id: int, chat_id: int, *, after: int = 0, most: int | None = None
+    ) -> list[Json]:
         """The messages of a chat as they are now, the oldest first.
 
+        Only those after the message of a number, and at most so many of the newest, if asked to.
         Beyond the Bot API's fields: "deleted", "keyboard" (what the message did to the input
         field) and "reactions" (by the id of who reacted).
         """
         account = self._account(bot_id)
         with account.lock:
             room = account.rooms.get(chat_id)
-            return [stored.shown() for stored in room.messages.values()] if room else []
+            newest = islice(reversed(room.messages.values()), most) if room else ()
+            found = takewhile(lambda stored: stored.json["message_id"] > after, newest)
+            return [stored.shown() for stored in found][::-1]
 
     def chats(self, bot_id: int, person_id: int) -> list[Json]:
         """The chats that a person has with a bot: the private one first, then the shared ones."""
@@ -212,6 +218,15 @@ class Telegram(Api):
     def feed(self, after: int = 0, *, timeout: float = 0) -> list[Json]:
         """What happened after the happening of this number; waits for the first if asked to."""
         return self._world.feed.after(after, timeout=timeout)
+
+    def unconfirmed(self, bot_id: int) -> int:
+        """How many updates are kept for a bot that has not confirmed them."""
+        return len(self._account(bot_id).queue)
+
+    @property
+    def newest(self) -> int:
+        """The number of the newest happening, 0 before the first."""
+        return self._world.feed.last
 
     @contextmanager
     def _scene(self, bot_id: int, chat_id: int, person_id: int) -> Iterator[Scene]:

@@ -13,6 +13,7 @@ from flask import Flask, Response, jsonify, request, send_file
 from flask.typing import ResponseReturnValue
 
 from sandbox.fields import Fields
+from sandbox.recording import write_test
 from sandbox.roster import Roster
 from sandbox.telegram import KNOWN, Fault, Telegram
 
@@ -49,7 +50,8 @@ class Views:
 
     def add_to(self, app: Flask) -> None:
         """Route GET /app/<name of the method> here."""
-        for view in (self.state, self.chats, self.history, self.commands, self.faults, self.feed):
+        reads = (self.state, self.chats, self.history, self.commands, self.faults, self.recording)
+        for view in (*reads, self.feed):
             app.add_url_rule(f"/app/{view.__name__}", view.__name__, view)
         app.add_url_rule("/app/file/<file_id>", "file", self.file)
 
@@ -95,6 +97,16 @@ class Views:
     def faults(self) -> ResponseReturnValue:
         """The faults that are switched on."""
         return jsonify(faults=[show_fault(fault) for fault in self._telegram.faults])
+
+    def recording(self) -> ResponseReturnValue:
+        """A chat as a test file; without a bot and a chat, that of the newest message."""
+        fields, feed = Fields(request.args), self._telegram.feed(0)
+        newest = next((item for item in reversed(feed) if item["kind"] == "message"), {})
+        bot = fields.maybe_integer("bot") or newest.get("bot_id")
+        chat = fields.maybe_integer("chat") or newest.get("chat_id")
+        if not bot or not chat:
+            return jsonify(error="Nobody has written anything yet."), 404
+        return jsonify(test=write_test(feed, bot, chat))
 
     def file(self, file_id: str) -> ResponseReturnValue:
         """A file; only a real picture is shown by the browser, all else is downloaded."""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from typing import Any
 
-from database import db, now
+from database import as_param, db, now
 from models import AnalyticsEvent, EventType, Status, User
 
+MOST = 1000
+"""Commands that are told apart: whoever writes to a bot can make up more."""
 PERIODS = {"day": timedelta(days=1), "week": timedelta(days=7), "month": timedelta(days=30)}
 
 
@@ -77,3 +80,33 @@ def totals(*, at: datetime | None = None) -> Totals:
         joined_today=User.select().where(User.created_at >= since).count(),
         by_status={status.value: counts.get(status, (0, 0))[0] for status in Status},
     )
+
+
+def by_day(days: int, *, at: datetime | None = None) -> dict[str, int]:
+    """Messages of each of the last days, oldest first, by dates such as 2026-01-31.
+
+    A look at a large table, to be cached.
+    """
+    today = (at or now()).date()
+    dates = [today - timedelta(days=back) for back in reversed(range(days))]
+    sql = (
+        "SELECT SUBSTR(CAST(created_at AS TEXT), 1, 10), COUNT(*) FROM analytics_events"
+        " WHERE event_type IN ('message', 'command') AND created_at >= ? GROUP BY 1"
+    ).replace("?", db.param)
+    since = datetime.combine(dates[0], time())
+    counts = dict(db.execute_sql(sql, (as_param(since),)).fetchall())
+    return {str(date): counts.get(str(date), 0) for date in dates}
+
+
+def by_command(days: int, *, at: datetime | None = None) -> dict[str, int]:
+    """How often each command was used in the last days, as people wrote it, most used first.
+
+    A look at a large table, to be cached.
+    """
+    sql = (
+        "SELECT CAST(data AS TEXT), COUNT(*) FROM analytics_events"
+        f" WHERE event_type = 'command' AND created_at >= ? GROUP BY 1 ORDER BY 2 DESC LIMIT {MOST}"
+    ).replace("?", db.param)
+    since = (at or now()) - timedelta(days=days)
+    rows = db.execute_sql(sql, (as_param(since),)).fetchall()
+    return {str(json.loads(data or "{}").get("command")): count for data, count in rows}

@@ -10,6 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import Any, Protocol, TypeVar
+from weakref import WeakValueDictionary
 
 import redis
 
@@ -40,11 +41,20 @@ class Store(Protocol):
         """Drop what is found by its key or by its text; give the number, None when unreachable."""
 
 
+class Making:
+    """Held by the thread that makes a value."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+
+
 class Cache:
     """Values of any type that JSON has, each for some seconds."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._making: WeakValueDictionary[str, Making] = WeakValueDictionary()
+        self._lock = threading.Lock()
 
     def get(self, key: str) -> Any:
         """The value, or None for a miss; what is no JSON is a miss too."""
@@ -60,13 +70,22 @@ class Cache:
         self._store.set(PREFIX + key, json.dumps(value), seconds)
 
     def remember(self, key: str, make: Callable[[], T], seconds: int = FIVE_MINUTES) -> T:
-        """The kept value, or a new one from `make`, which is kept; None is not kept."""
+        """The kept value, or a new one from `make`, which is kept; None is not kept.
+
+        Of several threads that miss a value one makes it, and the others wait for that.
+        """
         value: T | None = self.get(key)
-        if value is None:
-            value = make()
-            if value is not None:
-                self.set(key, value, seconds)
-        return value
+        if value is not None:
+            return value
+        with self._lock:
+            making = self._making.setdefault(key, Making())
+        with making.lock:
+            value = self.get(key)
+            if value is None:
+                value = make()
+                if value is not None:
+                    self.set(key, value, seconds)
+            return value
 
     def forget(self, words: Sequence[str]) -> int | None:
         """Drop every value that has one of the words in its key or in it; give the number.

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, NamedTuple
 
-from database import db
-from models import PluginSetting, PluginSwitch
+from database import db, now
+from models import PluginSetting, PluginSwitch, Suspension
 
 EVERYWHERE = 0
 """The chat id of a switch that holds for all chats."""
@@ -16,12 +18,13 @@ class Switches:
 
     def __init__(self) -> None:
         self._off: frozenset[tuple[str, int]] = frozenset()
+        self._seen = self._off
 
     def refresh(self) -> bool:
-        """Read the table; whether anything was switched since."""
+        """Read the table; whether anything was switched since, by this process or another."""
         rows = db.execute_sql("SELECT plugin, chat_id FROM plugin_switches WHERE NOT enabled")
-        off = frozenset((plugin, chat_id) for plugin, chat_id in rows.fetchall())
-        changed, self._off = off != self._off, off
+        self._off = frozenset((plugin, chat_id) for plugin, chat_id in rows.fetchall())
+        changed, self._seen = self._off != self._seen, self._off
         return changed
 
     def on(self, plugin: str, chat_id: int = EVERYWHERE) -> bool:
@@ -69,3 +72,33 @@ class Preferences:
             PluginSetting.plugin == plugin, PluginSetting.key == key
         ).execute()
         self._values = {k: value for k, value in self._values.items() if k != (plugin, key)}
+
+
+class Rest(NamedTuple):
+    """Why and until when a plugin is suspended."""
+
+    until: datetime
+    times: int
+    """How often in a row it failed: when it was suspended, and on each new try."""
+    failure: str
+    traceback: str
+
+
+def suspensions() -> dict[str, Rest]:
+    """The plugins that the circuit breaker has suspended, by name."""
+    rows = Suspension.select()
+    return {row.plugin: Rest(row.until, row.times, row.failure, row.traceback) for row in rows}
+
+
+def suspend(plugin: str, rest: Rest) -> None:
+    """Write down that a plugin is suspended. Every process follows in 2 s."""
+    row = {**rest._asdict(), "updated_at": now()}
+    Suspension.insert(plugin=plugin, **row).on_conflict(
+        conflict_target=[Suspension.plugin],
+        preserve=[getattr(Suspension, name) for name in row],
+    ).execute()
+
+
+def resume(plugins: Iterable[str]) -> None:
+    """End suspensions. Every process follows in 2 s."""
+    Suspension.delete().where(Suspension.plugin.in_(list(plugins))).execute()

@@ -17,6 +17,7 @@ from database import db, now
 from models import (
     TABLES,
     AnalyticsEvent,
+    Ban,
     Bot,
     Conversation,
     Failure,
@@ -25,6 +26,7 @@ from models import (
     PluginSwitch,
     Role,
     Status,
+    Suspension,
     User,
 )
 from services import erasures
@@ -113,9 +115,11 @@ def erase(telegram_id: int, hooks: Hooks, *, own: Update = NOBODY) -> Receipt:
             analytics_events=_erase_events(person),
             plugin_switches=_delete(PluginSwitch, PluginSwitch.chat_id == telegram_id),
             bots=_erase_menus(person),
+            plugin_suspensions=_blank(person, Suspension, Suspension.failure, Suspension.traceback),
             **{model._meta.table_name: _erase_owned(model, user) for model in owned()},
             users=_erase_user(user),
         )
+        receipt.tables["bans"] += _blank(person, Ban, Ban.reason)
         erasures.announce(telegram_id)
     return receipt
 

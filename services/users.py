@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, NamedTuple
 
+from peewee import fn
+
 from database import current, db, now
-from models import Chat, Language, Role, Status, User
+from models import Ban, Chat, Language, Role, Status, User
 from services.people import People, Sender
 
 __all__ = [
     "People",
     "Referrals",
     "Sender",
+    "ban",
     "find",
+    "find_name",
+    "lift_bans",
+    "may_act_on",
     "migrate_chat",
     "refer",
     "referrals",
@@ -21,9 +28,11 @@ __all__ = [
     "set_role",
     "set_source",
     "set_status",
+    "unban",
 ]
 
 SOURCE_SIZE = 64
+REASON_SIZE = 256
 REFERRING = 0x2EFE2
 """Key of the lock under which one referral at a time is written."""
 
@@ -38,6 +47,51 @@ class Referrals(NamedTuple):
 def find(telegram_id: int) -> User | None:
     """A person from the database, or None."""
     return User.get_or_none(User.telegram_id == telegram_id)
+
+
+def find_name(username: str) -> User | None:
+    """The person who had this username last, in any case of its letters, or None."""
+    theirs = User.select().where(fn.LOWER(User.username) == username.lower())
+    found: User | None = theirs.order_by(User.updated_at.desc()).first()
+    return found
+
+
+def may_act_on(actor: User, person: User) -> bool:
+    """Whether somebody may ban a person or change their role: those below their own rank."""
+    return actor.id != person.id and actor.role > person.role
+
+
+def ban(user: User, *, by: User, until: datetime | None = None, reason: str = "") -> None:
+    """Ban a person until a time, or for good; in place of a ban they have."""
+    row = {"until": until, "reason": reason[:REASON_SIZE], "by": by.id, "updated_at": now()}
+    with db.atomic():
+        Ban.insert(user=user.id, **row).on_conflict(
+            conflict_target=[Ban.user], preserve=[getattr(Ban, name) for name in row]
+        ).execute()
+        set_status(user, Status.BANNED)
+
+
+def unban(user: User) -> bool:
+    """End a ban; False when there is none."""
+    if user.status != Status.BANNED:
+        return False
+    with db.atomic():
+        Ban.delete().where(Ban.user == user.id).execute()
+        set_status(user, Status.ACTIVE)
+    return True
+
+
+def lift_bans(at: datetime) -> int:
+    """End the bans whose time is over; give their number."""
+    over = Ban.until <= at
+    if not Ban.select().where(over).exists():  # most of the time, and it locks nothing
+        return 0
+    with db.atomic():
+        ids = [row.user_id for row in Ban.delete().where(over).returning(Ban.user).execute()]
+        User.update(status=Status.ACTIVE, updated_at=now()).where(
+            User.id.in_(ids), User.status == Status.BANNED.value
+        ).execute()
+    return len(ids)
 
 
 def set_role(user: User, role: Role) -> None:

@@ -29,6 +29,8 @@ from database import Database, Postgres, Sqlite, bind, open_database
 from models import TABLES
 from tests.leaks import Search, pytest_configure, tables_with_token  # noqa: F401  a hook
 
+pytest_plugins = ["bot.testing"]
+
 POSTGRES = os.environ.get("TEST_DATABASE_URL") or "postgresql://127.0.0.1:5432/postgres"
 REDIS = os.environ.get("TEST_REDIS_URL") or "redis://127.0.0.1:6379"
 REQUIRED = os.environ.get("CI") == "true"

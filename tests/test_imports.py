@@ -27,6 +27,7 @@ ORDER = """
     bot.pace bot.limits bot.retries bot.form bot.wire bot.answer bot.courier bot.sending
     bot.client bot.outbox
     bot.conversations bot.rules bot.needs bot.hooks bot.plugin bot.asks bot.advice bot.registry
+    bot.breaker bot.control
     bot.words bot.texts bot.markup bot.pieces bot.message bot.runtime bot.reading bot.context bot
     bot.loader bot.menu bot.throttle bot.oblivion
     bot.raw bot.inbox bot.lease bot.stroke bot.marks bot.ledger bot.middleware
@@ -34,7 +35,7 @@ ORDER = """
     bot.lanes bot.crew bot.polling bot.notices
     bot.core bot.chores bot.process bot.reload bot.start bot.upgrade bot.person bot.keep bot.run
     sandbox.*
-    bot.testing bot.__main__
+    bot.memory bot.actors bot.kit bot.examples bot.record bot.testing bot.__main__
     plugins.*
 """.split()
 PLUGINS_MAY = {"bot", "models", "settings"}

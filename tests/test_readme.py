@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from bot.__main__ import parser
+from bot.examples import scripts
 from bot.loader import LOCALES, collect, load, sources
 from bot.testing import ChatKit, Person
 from database import Database, bind, open_database
@@ -159,6 +160,13 @@ def test_the_plugins_stand_side_by_side(tmp_path: Path) -> None:
     assert len(registry.paths) == len(list((tmp_path / "plugins").iterdir()))
 
 
+def test_the_examples_of_the_documentation(tmp_path: Path) -> None:
+    """What the docstrings of its plugins show is what the bot answers."""
+    write(tmp_path, files(PLUGINS))
+    found = scripts([tmp_path / "plugins"])
+    assert found and [script.play() for script in found] == [[] for _ in found]
+
+
 @pytest.fixture
 def club(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of the club, with no migration files; they would be in its `migrations`."""
@@ -202,11 +210,13 @@ def test_the_tests_of_the_documentation(tmp_path: Path) -> None:
     """The tests on the page pass as they stand, run by the command that the page names."""
     shown = files(TESTING)
     assert len(shown) > 3
+    assert len(shown) == TESTING.count("```python\n")
     write(tmp_path, shown)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert f"{sum(text.count('def test_') for text in shown.values())} passed" in done.stdout
+    tests = "\n".join(shown.values())
+    assert f"{tests.count('def test_') + tests.count('test_examples =')} passed" in done.stdout
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -4,6 +4,7 @@ import { act, listen, read } from "./api.js";
 import { clearStrip, drawComposer, escape, focusInput, say, startComposer, startEdit, startReply } from "./composer.js";
 import { actions, drawIcons, fill, icon, part, show } from "./dom.js";
 import { addCall, asCall, drawCalls, drawFaultForm, drawFaults, openPanel, panelOpen, refreshFaults, showCall, startPanels } from "./panels.js";
+import { startRecording } from "./recording.js";
 import { drawSidebar, startSidebar } from "./sidebar.js";
 import { addUnread, chat, keep, markRead, recall, recallUnread, state } from "./state.js";
 import { drawEmpty, drawHead, drawMessages, flash, here, openThread, putMessage, startThread, typingWord } from "./thread.js";
@@ -317,6 +318,7 @@ function startPage() {
   });
   startThread({ say, follow, toast, pick, reply: startReply, edit: startEdit, showCall: showCallOf });
   startComposer({ toast });
+  startRecording({ place: here, toast });
   startPanels({ goTo: (chatId, messageId) => guarded(goTo(chatId, messageId)), toast });
   const wide = matchMedia("(min-width: 1100px)").matches;
   openPanel(wide ? recall("panel") || "" : "");

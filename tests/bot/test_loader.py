@@ -19,7 +19,7 @@ from settings import Secret, Settings
 
 BUILT_INS = len(find([Path("plugins")]))
 GOOD = '''
-"""Tell whether the bot is alive."""
+"""Tell whether anybody is there."""
 from bot import Context, Plugin
 
 plugin = Plugin(__name__)
@@ -27,7 +27,7 @@ plugin = Plugin(__name__)
 
 @plugin.command("ping")
 def ping(ctx: Context) -> str:
-    """Check that the bot is alive."""
+    """Check that somebody is there."""
     return "pong"
 '''
 
@@ -66,7 +66,7 @@ def test_a_plugin_is_loaded_under_its_own_name(tmp_path: Path) -> None:
     """Name and description come from the file; the module lives in a package of ours."""
     registry = load([write(tmp_path, json=GOOD)])
     plugin = registry.plugins["json"]
-    assert (plugin.name, plugin.description) == ("json", "Tell whether the bot is alive.")
+    assert (plugin.name, plugin.description) == ("json", "Tell whether anybody is there.")
     assert registry.commands["ping"].func.__module__ == "steadygram_plugins.json"
     assert sys.modules["json"].__file__ != str(tmp_path / "json.py")
     assert registry.paths == {"json": tmp_path / "json.py"}
@@ -255,7 +255,7 @@ def test_check_tells_every_problem(tmp_path: Path) -> None:
         f"{tmp_path}/missing is no folder: make it, or mend PLUGINS_PATH.",
     ]
     assert lines[2].startswith(f"warning: {ping}:1: 2 texts have no translation, such as 'Tell ")
-    assert lines[2].endswith("alive.': put them into locales/ru/ping.po.")
+    assert lines[2].endswith("there.': put them into locales/ru/ping.po.")
     assert lines[3].startswith(f"warning: {two}: no docstring: begin the file with one")
     assert lines[4:] == ["Plugins that are fine: 2."]
 
@@ -289,7 +289,7 @@ def test_the_list_of_plugins(tmp_path: Path, database: Database, database_url: s
     Switches().set("off", enabled=False)
     database.close()
     rows = listed(Settings(plugins_path=(folder,), database_url=Secret(database_url)))
-    assert rows["ping"] == ["on", "/ping", "Tell whether the bot is alive."]
+    assert rows["ping"] == ["on", "/ping", "Tell whether anybody is there."]
     assert rows["off"][0] == "off"
     assert rows["old"] == ["on", "A", "module in telebot's style."]
     assert rows["bad"][0] == "broken"

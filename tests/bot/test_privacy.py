@@ -340,6 +340,7 @@ def test_every_table_of_the_core_is_looked_at() -> None:
     from models import TABLES
 
     hold = {"users", "analytics_events", "bots", "inbox", "conversations", "failures"}
+    hold |= {"plugin_switches", "bans", "plugin_suspensions"}
     hold |= {"plugin_switches", "user_preferences", "notices"}
     hold_none = {"chats", "plugin_settings", "leases", "erasures"}
     assert {model._meta.table_name for model in TABLES} == hold | hold_none

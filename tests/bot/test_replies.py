@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-import bot.testing
+import bot.kit
 from bot.core import Parts
 from bot.courier import Courier, Heard
 from bot.testing import ChatKit, Patience
@@ -51,16 +51,13 @@ class Hall:
         self.kit, self.courier = kit, courier
         self.client = kit.core.seats[0].client
         self.waits: list[float] = []
-        self.now = 1000.0
-        self.client._limits._clock = lambda: self.now
 
     def hurry(self) -> None:
-        """Let waits pass at once."""
+        """Note the waits, which pass at once."""
 
         def wait(seconds: float) -> bool:
             self.waits.append(seconds)
-            self.now += seconds
-            return False
+            return self.kit.time.wait(seconds)
 
         self.client._wait = wait
 
@@ -98,7 +95,7 @@ def opened(telegram: Telegram, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hall
     """A hall in which everybody has written to the bot, so that it may write to them."""
     with serving(telegram) as port:
         courier = Spy(f"http://127.0.0.1:{port}")
-        monkeypatch.setattr(bot.testing, "Parts", partial(Parts, courier=courier))
+        monkeypatch.setattr(bot.kit, "Parts", partial(Parts, courier=courier))
         with ChatKit(PLUGINS, telegram=telegram) as kit:
             hall = Hall(kit, courier)
             hall.send("hello")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -229,6 +230,20 @@ def test_reply_edit_and_react(page: Page) -> None:
     answer.locator('[data-tool="react"]').click()
     answer.locator('.picker [data-react="👍"]').click()
     expect(answer.locator('.reactions [data-react="👍"]')).to_have_attribute("aria-pressed", "true")
+
+
+def test_a_chat_is_saved_as_a_test(page: Page) -> None:
+    """The open chat, to be mended and downloaded."""
+    say(page, "Hello")
+    expect(message(page, "You said: Hello")).to_be_visible()
+    page.click('[data-action="record"]')
+    text = page.locator("[data-recording-text]")
+    expect(text).to_have_value(re.compile(r'assert alice.send\("Hello"\) == \["You said: Hello"\]'))
+    text.fill("mended")
+    with page.expect_download() as download:
+        page.click('[data-action="recording-save"]')
+    assert download.value.suggested_filename == "test_chat.py"
+    assert download.value.path().read_text() == "mended"
 
 
 def test_files_go_both_ways(page: Page, bot: EchoBot, tmp_path: Path) -> None:

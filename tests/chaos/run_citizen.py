@@ -7,11 +7,12 @@ import resource
 import sys
 import time
 from collections.abc import Callable, Mapping
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import bot.breaker
 import bot.client
 import bot.core
 import bot.inbox
@@ -88,6 +89,7 @@ CONTROLS: Mapping[str, Callable[[], None]] = {
     "no-recognition": partial(swap, bot.core, "Inbox", Amnesiac),
     "one-lane": partial(swap, bot.inbox, "lane_of", lambda *_: 0),
     "no-limit": partial(swap, bot.core, "Lanes", Boundless),
+    "no-breaker": partial(swap, bot.breaker, "FAILURES", 2**31),
     "no-quarantine": partial(swap, bot.quarantine, "KILLS", 2**31),
 }
 
@@ -129,6 +131,8 @@ if __name__ == "__main__":
         hurry()
     if memory := os.environ.get("CHAOS_MEMORY"):
         bound(int(memory))
+    if rest := os.environ.get("CHAOS_REST"):
+        bot.breaker.REST = timedelta(seconds=float(rest))
     if moved := os.environ.get("CHAOS_CLOCK"):
         shift(Path(moved))
     for control in sys.argv[1:]:

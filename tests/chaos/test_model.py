@@ -265,8 +265,9 @@ class Unfenced(Lease):
 @pytest.fixture
 def machine(database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Machine]]:
     """The machine, with a kit that all its examples share, and no texts to read."""
-    monkeypatch.setattr("bot.testing.locales", lambda _: ())
+    monkeypatch.setattr("bot.kit.locales", lambda _: ())
     monkeypatch.setattr("bot.quarantine.CALM", 0.0)
+    monkeypatch.setattr("bot.breaker.FAILURES", 2**31)  # a suspended plugin handles nothing
     with ChatKit(DIARY, database=database, BOT_THREADS="6") as kit:
         yield type("Machine", (Machine,), {"kit": kit})
 
@@ -325,7 +326,7 @@ def test_control_without_a_fence_a_woken_process_commits(
     machine: type[Machine], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The machine sees that a process that slept through its lease changes something."""
-    monkeypatch.setattr("bot.core.Lease", Unfenced)
+    monkeypatch.setattr("bot.kit.Lease", Unfenced)
     walk = machine()
     walk.push(person=1, words=["plain"], fetched=True)
     walk.handle(steps=1)

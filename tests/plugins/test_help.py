@@ -9,15 +9,15 @@ from database import Database
 from models import Role, User
 from services import users
 
-BANS = '''
+PURGE = '''
 from bot import Plugin
 
 plugin = Plugin(__name__)
 
 
-@plugin.command("ban", role="admin")
-def ban(ctx):
-    """Ban somebody."""
+@plugin.command("purge", role="admin")
+def purge(ctx):
+    """Purge it."""
 '''
 
 
@@ -48,10 +48,10 @@ def test_what_is_switched_off_is_left_out(kit: ChatKit) -> None:
 
 def test_help_shows_what_the_role_may_use(database: Database, tmp_path: Path) -> None:
     """Commands for admins are shown to admins."""
-    (tmp_path / "bans.py").write_text(BANS)
+    (tmp_path / "purge.py").write_text(PURGE)
     with ChatKit([ROOT / "plugins", tmp_path], database=database) as kit:
         kit.bob.send("/help")
-        assert "/ban" not in kit.bob.last
+        assert "/purge" not in kit.bob.last
         users.set_role(User.get(telegram_id=1002), Role.ADMIN)
         kit.bob.send("/help")
-        assert "/ban - Ban somebody." in kit.bob.last
+        assert "/purge - Purge it." in kit.bob.last

@@ -422,3 +422,12 @@ def test_pictures_are_known_by_their_first_bytes() -> None:
     assert {start: image_type(start) for start in starts} == starts
     assert image_type(b"RIFF\0\0\0\0WEBPVP8 ") == "image/webp"
     assert image_type(b"<svg xmlns=") is None
+
+
+def test_a_chat_is_recorded(client: FlaskClient, telegram: Telegram) -> None:
+    """The one that was asked for, or that of the newest message; there must be one."""
+    telegram.send(FIRST_BOT, BOB, BOB, text="hello")
+    assert 'bob.send("hello")' in ask(client, "recording")["test"]
+    assert 'alice.send("/start")' in ask(client, "recording", bot=FIRST_BOT, chat=ALICE)["test"]
+    with make_page(Telegram(), Guard(), Roster(Telegram())).test_client() as empty:
+        assert empty.get("/app/recording").status_code == 404
