@@ -19,9 +19,30 @@ def run(settings: Settings, options: argparse.Namespace) -> int:
     """Run the bot: poll Telegram, or the sandbox when there is no token, and answer."""
     if options.keep:
         return keep(settings)
+    if options.rehearse:
+        return rehearse(settings, options)
     from bot.run import main
 
     return main(settings, again=options.again)
+
+
+def rehearse(settings: Settings, options: argparse.Namespace) -> int:
+    """Start the bot but for its threads, its port and its calls, to see whether that works."""
+    from bot.trial import guard
+
+    guard()
+    if options.examples and play_examples(settings):
+        return 1
+    from bot.run import rehearse
+
+    return rehearse(settings)
+
+
+def reload(settings: Settings, _options: argparse.Namespace) -> int:
+    """Let the running bot take its plugins anew, once they pass their check; say how that ended."""
+    from bot.hail import reload
+
+    return reload(settings)
 
 
 def keep(settings: Settings) -> int:
@@ -113,6 +134,7 @@ def up(settings: Settings, _options: argparse.Namespace) -> int:
 
 VERBS: tuple[Callable[[Settings, argparse.Namespace], int], ...] = (
     run,
+    reload,
     up,
     migrate,
     check,
@@ -140,6 +162,8 @@ def _add_options(verb: Callable[..., int], own: argparse.ArgumentParser) -> None
     if verb is run:
         own.add_argument("--keep", action="store_true", help="start it again whenever it dies")
         own.add_argument("--again", action="store_true", help=argparse.SUPPRESS)
+        own.add_argument("--rehearse", action="store_true", help=argparse.SUPPRESS)
+        own.add_argument("--examples", action="store_true", help=argparse.SUPPRESS)
     if verb in (export_user, delete_user):
         own.add_argument("id", metavar="ID", type=int, help="the person's Telegram id")
     if verb is delete_user:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import subprocess
 import sys
@@ -51,12 +52,13 @@ class Keeper:
         self._clock = clock
         self._sleep = sleep
         self._child: Child | None = None
+        self._on_terminal = os.isatty(0)
         self._stopping = False
         self._pause = 0.0
 
     def run(self) -> int:
         """Keep the child running until it ends by itself or is stopped; give its exit code."""
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self._pass_on)
         while (code := self.step()) is None:
             self._sleep(self._pause)
@@ -79,7 +81,9 @@ class Keeper:
         return None
 
     def _pass_on(self, number: int, _frame: object) -> None:
-        self._stopping = True
+        if number == signal.SIGHUP and self._on_terminal and not os.isatty(0):  # it was closed
+            number = signal.SIGTERM
+        self._stopping |= number != signal.SIGHUP
         if self._child is not None:
             self._child.send_signal(number)
 

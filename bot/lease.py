@@ -77,9 +77,12 @@ class Lease:
         sql = f"SELECT {self._limit()} FROM leases WHERE name = ? AND owner = ? AND fence = ?"
         return _sql(sql) + _lock(), (self.name, self.owner, self.fence)
 
-    def release(self) -> None:
-        """Give the lease back, so that a standby need not wait."""
-        if self.fence:
+    def release(self, *, heir: bool = False) -> None:
+        """Give the lease back, so that a standby need not wait.
+
+        `heir`: keep it for what this process becomes, which takes it at once.
+        """
+        if self.fence and not (heir and _is_known(self.owner)):
             db.execute_sql(
                 _sql("UPDATE leases SET owner = '' WHERE name = ? AND owner = ? AND fence = ?"),
                 (self.name, self.owner, self.fence),
@@ -110,7 +113,8 @@ class Lease:
         if (owner, fence, beats) != self._seen:
             self._seen, self._seen_at = (owner, fence, beats), self._clock()
         silent = self._clock() - self._seen_at >= self._taken_after
-        if owner and not silent and not self._dead(owner):
+        inherited = owner == self.owner and _is_known(owner)
+        if owner and not inherited and not silent and not self._dead(owner):
             return False
         taken = db.execute_sql(
             _sql(
@@ -150,9 +154,20 @@ def is_dead(owner: str) -> bool:
 
     False where that cannot be told; then the beats decide.
     """
-    host, namespace, pid, started = (owner.split("/") + [""] * 4)[:4]
-    here = host == socket.gethostname() and namespace == _namespace()
-    return bool(here and namespace and started and pid.isdigit() and _started(int(pid)) != started)
+    pid, started = pid_of(owner), owner.rpartition("/")[2]
+    return bool(pid and started and _started(pid) != started)
+
+
+def pid_of(owner: str) -> int:
+    """The pid of an owner on this host, in this boot and pid namespace; 0 for one elsewhere."""
+    host, namespace, pid, _ = (owner.split("/") + [""] * 4)[:4]
+    here = namespace and host == socket.gethostname() and namespace == _namespace()
+    return int(pid) if here and pid.isdigit() else 0
+
+
+def _is_known(owner: str) -> bool:
+    """Whether an owner is told from every other process: by the very start of its pid."""
+    return bool(owner.rpartition("/")[2])
 
 
 def _namespace() -> str:

@@ -24,6 +24,8 @@ GRACE = 15.0
 SILENCE = 90.0
 """Seconds without a successful getUpdates after which the process gives up its place."""
 BEAT = 1.0
+POLLED = 0.25
+"""Seconds in which a poll may end by itself before a process that begins anew cuts it."""
 
 
 class Process:
@@ -42,7 +44,9 @@ class Process:
         self.code = 0
         self.again = False
         """Whether the process is to begin anew: a reload, or a lease that was lost."""
-        self._chores = chores
+        self.reload_wanted = False
+        """Set by SIGHUP; whoever sees to it clears it."""
+        self.chores = list(chores)
         self._clock = clock
         self._silence = silence
         self._since = clock()
@@ -50,6 +54,8 @@ class Process:
         self._over = threading.Event()
         """Set when the leases are not needed any more: handlers that still run need them."""
         self._workers: list[threading.Thread] = []
+        self._pollers: list[threading.Thread] = []
+        self._on_terminal = os.isatty(0)
 
     def run(self) -> int:
         """Start everything, wait for the end, stop; give the exit code."""
@@ -58,7 +64,7 @@ class Process:
             self._workers.append(self._start(f"lane-{number}", self.core.crew.work))
         ledger = self._start("ledger", self.core.ledger.run, self.stop, self.lose)
         self._start("beat", self._beat)
-        for chore in self._chores:
+        for chore in self.chores:
             self._start("chore", self._repeat, chore)
         while not self.stop.wait(0.5):
             self.watch()
@@ -107,7 +113,8 @@ class Process:
                 self.core.lead(seat)
                 self._since = self._clock()
                 refused = partial(self._refused, seat)
-                self._start(f"poll-{seat.bot_id}", seat.poller.run, self.stop, refused)
+                name = f"poll-{seat.bot_id}"
+                self._pollers.append(self._start(name, seat.poller.run, self.stop, refused))
         leads = any(seat.lease.valid() for seat in self.core.seats)
         self.core.parts.metrics.poller_leader.set(leads)
 
@@ -157,15 +164,24 @@ class Process:
             self._asked, self.again = True, False
             self.stop.set()
 
+        def reload(number: int, frame: object) -> None:
+            if self._on_terminal and not os.isatty(0):  # it was closed
+                return ask(number, frame)
+            self.reload_wanted = True
+
         signal.signal(signal.SIGTERM, ask)
         signal.signal(signal.SIGINT, ask)
+        signal.signal(signal.SIGHUP, reload)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
 
     def _finish(self, ledger: threading.Thread) -> None:
-        """Let running handlers end, commit what is done, and give the leases back."""
-        deadline = self._clock() + GRACE
+        """Let running handlers end, commit what is done, and give the leases up."""
+        begun = self._clock()
         self.core.crew.end()
         for worker in self._workers:
-            worker.join(max(0.0, deadline - self._clock()))
+            worker.join(max(0.0, begun + GRACE - self._clock()))
+        for poller in self._pollers if self.again else ():  # a poll that is cut is ended by a 409
+            poller.join(max(0.0, begun + POLLED - self._clock()))
         self.core.parts.abandon.set()
         self.core.crew.end()
         ledger.join(2.0)
@@ -183,7 +199,7 @@ class Process:
             with db.atomic():
                 seat.lease.check()
                 self.core.inbox.exonerate(seat.bot_id)
-        seat.lease.release()
+        seat.lease.release(heir=self.again)
 
     def _try(self, last: Callable[[], object]) -> None:
         try:
@@ -193,6 +209,10 @@ class Process:
 
 
 def begin_again() -> None:
-    """Replace this process by a fresh one with the same arguments and the same pid."""
+    """Replace this process by a fresh one with the same arguments and the same pid.
+
+    A SIGHUP waits until the fresh one can see to it, instead of ending it.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
     sys.stdout.flush()
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])

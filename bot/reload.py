@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+
+from bot.trial import rehearse
 
 log = logging.getLogger(__name__)
 
@@ -17,29 +17,9 @@ EVERY = 0.1
 """Seconds from one look to the next."""
 SETTLED = 0.0625
 """Seconds without a further change before a change is tried: an editor may save in steps."""
-PATIENCE = 60
 SUFFIXES = (".py", ".po", ".mo")
 
 Snapshot = dict[str, tuple[int, int]]
-Run = Callable[..., str | None]
-
-
-def run_verb(*verb: str) -> str | None:
-    """Run `python -m bot VERB` in a process of its own; None when it passes, else what it said."""
-    command = [sys.executable, "-m", "bot", *verb]
-    try:
-        done = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=PATIENCE,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        return f"`python -m bot {' '.join(verb)}` did not end within {PATIENCE} s"
-    said = done.stdout.decode(errors="replace").strip()
-    return None if done.returncode == 0 else said or f"`python -m bot {' '.join(verb)}` failed"
 
 
 class Watcher:
@@ -54,11 +34,11 @@ class Watcher:
         seen: Snapshot,
         *,
         restart: Callable[[], None],
-        run: Run = run_verb,
+        trial: Callable[[], str | None] = rehearse,
     ) -> None:
         self._folders = folders
         self._restart = restart
-        self._run = run
+        self._trial = trial
         self._seen = self._tried = seen
         self._changed_at = 0.0
 
@@ -89,15 +69,20 @@ class Watcher:
         return self._try(changed)
 
     def _try(self, changed: Sequence[str]) -> bool:
-        """Load strictly and migrate, in one process of its own, before this one ends."""
-        if (said := self._run("migrate", "--strict")) is not None:
-            log.error("plugins_not_reloaded", extra={"files": _names(changed)})
-            for line in said.splitlines():
-                log.error("%s", line)
+        """Begin anew when the plugins pass their trial."""
+        if (said := self._trial()) is not None:
+            refuse(said, files=_names(changed))
             return False
         log.info("plugins_changed", extra={"files": _names(changed)})
         self._restart()
         return True
+
+
+def refuse(said: str, **facts: str) -> None:
+    """Log why the bot stays as it is."""
+    log.error("plugins_not_reloaded", extra=facts)
+    for line in said.splitlines():
+        log.error("%s", line)
 
 
 def snapshot(folders: Sequence[Path]) -> Snapshot:

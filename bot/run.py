@@ -19,9 +19,12 @@ from bot.logs import setup
 from bot.process import Process, begin_again
 from bot.registry import Registry
 from bot.relay import Relay
-from bot.reload import Watcher, run_verb, snapshot
+from bot.reload import Watcher, snapshot
+from bot.renewal import Renewal
+from bot.trial import PASSED, run_verb
+from bot.upgrade import migrate
 from bot.wire import CurlWire
-from database import Database, Postgres, bind, db, is_outage, open_database
+from database import Database, Postgres, bind, current, db, is_outage, open_database
 from services.cache import open_cache
 from services.migrations import pending
 from services.plugins import Preferences, Switches
@@ -57,9 +60,35 @@ def main(settings: Settings, *, again: bool = False) -> int:
     return code
 
 
+def rehearse(settings: Settings) -> int:
+    """Load strictly, migrate, and put a core together; no thread, no port, no call.
+
+    Gives PASSED, or the exit code of what failed. Raises SettingsError.
+    """
+    if code := migrate(settings, strict=True):
+        return code
+    core, _ = assemble(settings)
+    core.parts.courier.close()
+    current().close_all()
+    return PASSED
+
+
 def build(settings: Settings, *, again: bool = False) -> Process:
     """Put a process together. Raises SettingsError for what a person must mend first."""
     seen = snapshot(settings.plugins_path)
+    core, chores = assemble(settings, again=again)
+    core.parts.metrics.serve(settings.metrics_port)
+    regular = [chores.step, chores.sync_menus, chores.tell_owners, chores.send_notices]
+    process = Process(core, chores=regular)
+    process.chores.append(Renewal(process).step)
+    settle()
+    if settings.development:
+        Watcher(settings.plugins_path, seen, restart=process.restart).start()
+    return process
+
+
+def assemble(settings: Settings, *, again: bool = False) -> tuple[Core, Chores]:
+    """Load the plugins and put a core together on the database. Raises SettingsError."""
     database = open_database(
         settings.database_url.reveal(),
         pool=settings.database_pool,
@@ -67,7 +96,7 @@ def build(settings: Settings, *, again: bool = False) -> Process:
     )
     bind(database)
     registry = load(settings.plugins_path)
-    if again and settings.development:
+    if again:
         catch_up(database, registry)
     refuse_pending(database, registry)
     switches, preferences = Switches(), Preferences()
@@ -86,18 +115,11 @@ def build(settings: Settings, *, again: bool = False) -> Process:
         courier=Courier(settings.telegram_url),
     )
     parts.metrics.allow_commands(*registry.commands)
-    parts.metrics.serve(settings.metrics_port)
     core = Core(parts)
     core.breaker.refresh()
     if isinstance(database, Postgres):
         core.ledger.relay = Relay(core.ledger, parts.courier, database.begin_connection)
-    chores = Chores(core, [switches, preferences])
-    regular = [chores.step, chores.sync_menus, chores.tell_owners, chores.send_notices]
-    process = Process(core, chores=regular)
-    settle()
-    if settings.development:
-        Watcher(settings.plugins_path, seen, restart=process.restart).start()
-    return process
+    return core, Chores(core, [switches, preferences])
 
 
 def begin(registry: Registry, *, patience: float = PATIENCE) -> None:

@@ -33,9 +33,10 @@ def test_a_killed_child_is_started_again(caplog: pytest.LogCaptureFixture) -> No
     """It pauses longer while the deaths follow fast, and ends with a clean end."""
     children, pauses = [Child(-9), Child(1), Child(-11), Child(0)], list[float]()
     keeper = Keeper(lambda: children.pop(0), clock=lambda: 0.0, sleep=pauses.append)
-    before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
+    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    before = [signal.getsignal(number) for number in numbers]
     assert keeper.run() == 0
-    for number, handler in zip((signal.SIGTERM, signal.SIGINT), before):
+    for number, handler in zip(numbers, before):
         signal.signal(number, handler)
     assert pauses == [0.2, 0.4, 0.8] and not children
     assert "signal 9" in caplog.text and "exit code 1" in caplog.text
@@ -85,6 +86,19 @@ def test_a_stop_between_two_children_starts_no_third() -> None:
     assert keepers[-1].run() == 0 and late.got == [signal.SIGTERM]
     for number, handler in zip((signal.SIGTERM, signal.SIGINT), before):
         signal.signal(number, handler)
+
+
+def test_a_hangup_goes_on_to_the_child_and_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It asks for a reload; when the terminal was closed it is a stop."""
+    child = Child(0)
+    keeper = Keeper(lambda: child)
+    keeper._child = child
+    keeper._pass_on(signal.SIGHUP, None)
+    assert child.got == [signal.SIGHUP] and not keeper._stopping
+    keeper._on_terminal = True
+    monkeypatch.setattr(os, "isatty", lambda _: False)
+    keeper._pass_on(signal.SIGHUP, None)
+    assert child.got == [signal.SIGHUP, signal.SIGTERM] and keeper._stopping
 
 
 def test_the_child_is_the_bot(monkeypatch: pytest.MonkeyPatch) -> None:

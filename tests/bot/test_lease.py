@@ -137,3 +137,27 @@ def test_a_holder_that_stops_in_a_transaction_keeps_nobody_out(postgres_url: str
     db.close()
     assert two.valid() and failure(one.step).args == ("poller:7",)
     bound.close_all()
+
+
+def test_a_process_that_begins_anew_inherits_from_itself(database: Database) -> None:
+    """The same pid since the same start takes it at once, under a new fence; no standby gets in."""
+    clock = Clock()
+    one, standby = Lease("poller:7", clock=clock), lease("standby", clock)
+    assert one.step()
+    fence = one.fence
+    one.release(heir=True)
+    assert not one.valid() and not standby.step()
+    heir = Lease("poller:7", clock=clock)
+    assert heir.step() and heir.fence == fence + 1
+    with pytest.raises(Fenced):
+        one.check()
+
+
+def test_where_the_start_is_unknown_nothing_is_inherited(database: Database) -> None:
+    """Without /proc a pid may be anybody's: the lease is given back instead."""
+    one = Lease("poller:7", owner="host//12/", clock=Clock())
+    assert one.step()
+    one.release(heir=True)
+    assert Row.get().owner == ""
+    assert one.step()
+    assert not Lease("poller:7", owner="host//12/", clock=Clock()).step()

@@ -58,12 +58,13 @@ def run(process: Process, during: Callable[[], None]) -> int:
             if not process.stop.is_set():
                 os.kill(os.getpid(), signal.SIGTERM)
 
-    before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
+    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    before = [signal.getsignal(number) for number in numbers]
     threading.Thread(target=act).start()
     try:
         return process.run()
     finally:
-        for number, handler in zip((signal.SIGTERM, signal.SIGINT), before):
+        for number, handler in zip(numbers, before):
             signal.signal(number, handler)
 
 
@@ -227,8 +228,46 @@ def test_a_restart_keeps_pid_and_arguments(monkeypatch: pytest.MonkeyPatch) -> N
     called: list[Any] = []
     monkeypatch.setattr(os, "execv", lambda *args: called.append(args))
     monkeypatch.setattr(sys, "orig_argv", ["python", "-m", "bot", "run"])
-    begin_again()
+    try:
+        begin_again()
+        assert signal.SIGHUP in signal.pthread_sigmask(signal.SIG_BLOCK, [])  # for the fresh one
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
     assert called == [(sys.executable, [sys.executable, "-m", "bot", "run"])]
+
+
+def test_a_hangup_asks_for_a_reload(kit: ChatKit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unless it comes from a terminal that was closed: that ends the process, as ever."""
+    process, numbers = make(kit), (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    before = [signal.getsignal(number) for number in numbers]
+    process._on_signals()
+    try:
+        os.kill(os.getpid(), signal.SIGHUP)
+        wait_for(lambda: process.reload_wanted)
+        assert not process.stop.is_set()
+        process._on_terminal = True
+        monkeypatch.setattr(os, "isatty", lambda _: False)
+        os.kill(os.getpid(), signal.SIGHUP)
+        wait_for(process.stop.is_set)
+    finally:
+        for number, handler in zip(numbers, before):
+            signal.signal(number, handler)
+
+
+def test_a_restart_keeps_the_lease_for_itself(
+    kit: ChatKit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No standby takes over meanwhile; a poll that nothing comes of is not waited for."""
+    monkeypatch.setattr(bot.process, "POLLED", 0.05)
+    process = make(kit)
+
+    def restart() -> None:
+        wait_for(lambda: kit.core.seats[0].led)
+        process.restart()
+
+    assert run(process, restart) == 0 and process.again
+    assert not Lease(f"poller:{kit.bot_id}", owner="standby", dead=lambda owner: False).step()
+    assert Lease(f"poller:{kit.bot_id}").step()
 
 
 def test_the_last_commit_may_be_left_to_the_next_start(

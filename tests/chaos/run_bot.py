@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
@@ -13,6 +15,7 @@ from typing import Any, ClassVar
 import bot.client
 import bot.core
 import bot.inbox
+import bot.lease
 import bot.ledger
 import bot.limits
 import bot.process
@@ -20,10 +23,11 @@ import bot.quarantine
 import bot.run
 import database
 import settings
-from bot.__main__ import main
+from bot.__main__ import leave, main
 from bot.inbox import Item
 from models import Inbox as Row
 from tests.chaos import crash
+from tests.chaos.town import free_port
 from tests.tracebacks import keep, watch
 
 
@@ -155,6 +159,41 @@ def wait_for_nobody() -> None:
     bot.process.GRACE = 0.0
 
 
+class Impatient(bot.process.Process):
+    """Starts the next one, which takes the lease, before it has stopped polling."""
+
+    def restart(self) -> None:
+        port = str(free_port())
+        command = [sys.executable, *sys.orig_argv[1:], "--again"]
+        subprocess.Popen(command, env={**os.environ, "METRICS_PORT": port})
+
+
+class Unleased(bot.lease.Lease):
+    """Takes the lease whoever has it, and goes on when another one took it."""
+
+    def valid(self) -> bool:
+        return bool(self.fence)
+
+    def proof(self) -> tuple[str, tuple[str | int, ...]]:
+        return "SELECT 1", ()
+
+    def _beat(self) -> bool:
+        super()._beat()
+        return True
+
+    def _take(self) -> bool:
+        self._dead = lambda owner: True
+        return super()._take()
+
+
+def overlap() -> None:
+    """Let the next process poll beside this one, and end with it."""
+    if "--again" in sys.argv:
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+    vars(bot.run)["Process"] = Impatient
+    swap("Lease", Unleased)
+
+
 CONTROLS: dict[str, Callable[[], None]] = {
     "confirm-first": partial(swap, "Inbox", Forgetful),
     "confirm-anyway": partial(swap, "Inbox", Careless),
@@ -166,6 +205,7 @@ CONTROLS: dict[str, Callable[[], None]] = {
     "no-patience": partial(swap, "Client", Hasty),
     "no-restraint": partial(swap, "Client", Eager),
     "no-sync": sync_nothing,
+    "no-handover": overlap,
     "no-grace": wait_for_nobody,
     "one-signal": swap_process,
     "no-transaction": tear,
@@ -180,4 +220,6 @@ if __name__ == "__main__":
     bot.quarantine.CALM = float(os.environ.get("CHAOS_CALM", bot.quarantine.CALM))
     for control in CONTROLS.keys() & sys.argv[1:]:
         CONTROLS[control]()
-    sys.exit(main(["migrate"]) if "migrate" in sys.argv else bot.run.main(settings.load()))
+    if "migrate" in sys.argv:
+        sys.exit(main(["migrate"]))
+    leave(bot.run.main(settings.load(), again="--again" in sys.argv))

@@ -46,6 +46,8 @@ class Crowd(Telegram):
         """What the next getUpdates delivers once more, before the rest."""
         self.sent: list[Json] = []
         """Every update that the crowd wrote."""
+        self.conflicts = 0
+        """How many polls were ended by another one, also those whose bot was gone."""
         self.on_send: Callable[[], object] = int
         """Called when a message was carried out and its answer is not on its way."""
 
@@ -87,6 +89,7 @@ class Crowd(Telegram):
 
     def _deliver(self, answer: Answer) -> Answer:
         """Give the updates out, first those that come again, and count each."""
+        self.conflicts += answer.status == 409
         updates = answer.body.get("result")
         if not isinstance(updates, list):
             return answer
