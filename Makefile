@@ -2,13 +2,14 @@
 # make check  style and types                           make browser  the chat page in a Chromium
 # make clean  remove what was made (data/ is kept)      make lock     pin newer requirements
 # make bench  measure the speed beside others           make chaos    every fault in full
+# make cover  every test, and which lines none reaches
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check browser bench chaos clean lock
+.PHONY: help run test cover check browser bench chaos clean lock
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -17,7 +18,10 @@ run: $(VENV)/run.stamp
 	@exec $(BIN)/python -m bot up
 
 test: $(VENV)/dev.stamp $(VENV)/telebot
-	$(BIN)/python -m pytest -n auto --cov --cov-report=term --ignore=tests/browser
+	$(BIN)/python -m pytest -n auto --dist worksteal --ignore=tests/browser
+
+cover: $(VENV)/dev.stamp $(VENV)/telebot
+	$(BIN)/python -m pytest -n auto --dist worksteal --ignore=tests/browser --cov --cov-report=term
 
 check: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .

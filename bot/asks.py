@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 from bot.plugin import Plugin
@@ -15,11 +16,16 @@ def check(plugin: Plugin, path: Path) -> None:
 
     What is computed, or imported from elsewhere, is looked at when the question is put.
     """
-    tree = ast.parse(path.read_bytes(), path.name)
+    for line, name in _asked(path.read_bytes(), path.name):
+        _check(plugin, line, name)
+
+
+@lru_cache(maxsize=256)  # tests load the same plugins again and again
+def _asked(source: bytes, name: str) -> list[tuple[int, str]]:
+    """The line and the step of each question whose step is to be in this file."""
+    tree = ast.parse(source, name)
     functions = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
-    for line, name, quoted in _asks(tree):
-        if quoted or name in functions:
-            _check(plugin, line, name)
+    return [(line, step) for line, step, quoted in _asks(tree) if quoted or step in functions]
 
 
 def _check(plugin: Plugin, line: int, name: str) -> None:

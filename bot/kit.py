@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import datetime, timedelta
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -182,7 +182,9 @@ class ChatKit:
             self._closing.callback(self.database.close_all)
             self.database.pragma("synchronous", "off", permanent=True)  # it outlives no crash
         models = [m for plugin in self.registry.plugins.values() for m in plugin.models]
-        self.database.create_tables([*TABLES, *models])
+        present = set(self.database.get_tables())
+        missing = [m for m in [*TABLES, *models] if m._meta.table_name not in present]
+        self.database.create_tables(missing)
 
     def _newest_failure(self) -> int:
         newest = Failure.select(Failure.id).order_by(Failure.id.desc()).first()
@@ -198,7 +200,7 @@ class ChatKit:
             self.registry,
             MemoryWire(self.telegram),
             open_cache(None),
-            Catalogues(locales(self.registry)),
+            _catalogues(*_stamped(locales(self.registry))),
             self.switches,
             self.preferences,
             clock=self.clock,
@@ -214,3 +216,14 @@ class ChatKit:
             core.lead(seat)
         self.registry.start()
         return core
+
+
+def _stamped(folders: Sequence[Path]) -> list[tuple[Path, tuple[int, ...]]]:
+    """Each folder with the times at which its catalogues were written."""
+    return [(each, tuple(p.stat().st_mtime_ns for p in each.glob("*/*.po"))) for each in folders]
+
+
+@lru_cache(maxsize=8)
+def _catalogues(*stamped: tuple[Path, tuple[int, ...]]) -> Catalogues:
+    """The texts, read once for many kits."""
+    return Catalogues(folder for folder, _ in stamped)

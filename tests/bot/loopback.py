@@ -104,7 +104,9 @@ class Server:
         first, *lines = head.decode().split("\r\n")
         headers = {name.lower(): value for name, value in (line.split(": ") for line in lines)}
         while len(body) < int(headers.get("content-length", 0)):
-            body += connection.recv(65536)
+            if not (piece := connection.recv(65536)):
+                return False
+            body += piece
         self.requests.append((first, headers, body))
         return True
 

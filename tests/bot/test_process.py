@@ -28,6 +28,7 @@ from services import failures, users
 from tests.bot.test_lease import Clock
 from tests.bot.test_polling import refused
 from tests.bot.test_several import FIRST, TOKENS
+from tests.chaos.run_bot import Stubborn
 
 PLUGINS = [Path(__file__).parent / "plugins"]
 
@@ -119,19 +120,24 @@ def test_a_backlog_stays_for_the_next_life(kit: ChatKit) -> None:
     assert kit.bob.texts == ["slow pong", "? second", "? third"]
 
 
-def test_a_second_signal_ends_at_once(kit: ChatKit, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first asks, the second does not wait; the exit code is the shell's."""
-    process, codes = make(kit), list[int]()
+@pytest.mark.parametrize("kind", [Process, Stubborn])
+def test_a_second_signal_ends_at_once(
+    kit: ChatKit, monkeypatch: pytest.MonkeyPatch, kind: type[Process]
+) -> None:
+    """The first asks, the second does not wait; the exit code is the shell's.
+
+    One that hears the first alone is still there.
+    """
+    process, codes = kind(kit.core, chores=[]), list[int]()
     before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
     process._on_signals()
     monkeypatch.setattr(os, "_exit", codes.append)
     os.kill(os.getpid(), signal.SIGTERM)
     wait_for(process.stop.is_set)
-    os.kill(os.getpid(), signal.SIGTERM)
-    wait_for(lambda: bool(codes))
+    signal.raise_signal(signal.SIGTERM)
     for number, handler in zip((signal.SIGTERM, signal.SIGINT), before):
         signal.signal(number, handler)
-    assert codes == [143]
+    assert codes == ([143] if kind is Process else [])
 
 
 def test_a_refused_token_ends_the_process_with_one_sentence(

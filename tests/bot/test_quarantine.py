@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from bot.inbox import Item
-from bot.quarantine import CALM, Judgement, Quarantine
+from bot.quarantine import CALM, KILLS, Judgement, Quarantine
 from bot.testing import ChatKit
 from database import Database
+from models import Failure
 from models import Inbox as Row
 from tests.bot.test_lease import Clock
 
@@ -48,6 +49,25 @@ def test_the_last_chance_comes_when_the_process_has_lived(attempts: int, seconds
     assert quarantine.postpones(recovered(attempts)) == seconds
     clock.now += CALM
     assert quarantine.postpones(recovered(attempts)) == 0.0
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("kills", [KILLS, 2**31])
+def test_an_update_that_killed_three_times_is_set_aside(
+    database: Database, monkeypatch: pytest.MonkeyPatch, kills: int
+) -> None:
+    """The next life keeps it as a failure and serves the others; without a bound it runs again."""
+    with ChatKit(PLUGINS, database=database) as kit:
+        kit.telegram.send(kit.bot_id, 1002, 1002, text="/ping")
+        monkeypatch.setattr(kit.core.lanes, "put", lambda items: None)
+        kit.core.seats[0].poller.step(0)
+        Row.update(attempts=KILLS).execute()
+        monkeypatch.setattr("bot.quarantine.KILLS", kills)
+        kit.restart()
+        assert kit.vera.send("/ping") == ["pong"]
+        assert kit.bob.texts == ([] if kills == KILLS else ["pong"])
+        aside = [row.error for row in Failure.select()]
+        assert aside == (["ProcessKilled"] if kills == KILLS else [])
 
 
 def test_a_last_chance_holds_up_nobody_else(

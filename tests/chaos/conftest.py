@@ -14,7 +14,7 @@ from tests.chaos.town import Town
 
 @pytest.fixture
 def town_database(empty_database_url: str) -> Iterator[Database]:
-    """An open database whose tables the town makes by migrating."""
+    """An open database whose tables the town makes."""
     database = bind(open_database(empty_database_url))
     yield database
     database.close_all()
@@ -29,15 +29,15 @@ def bare_town(town_database: Database, empty_database_url: str, tmp_path: Path) 
 
 
 @pytest.fixture
-def town(bare_town: Town) -> Town:
+def town(bare_town: Town, town_database: Database) -> Town:
     """A town with its tables."""
-    bare_town.migrate()
+    bare_town.make_tables(town_database)
     return bare_town
 
 
 @pytest.fixture
 def city_database(town_database: Database) -> Database:
-    """An open database whose tables the city makes by migrating."""
+    """An open database whose tables the city makes."""
     return town_database
 
 
@@ -45,6 +45,6 @@ def city_database(town_database: Database) -> Database:
 def city(city_database: Database, empty_database_url: str, tmp_path: Path) -> Iterator[City]:
     """A city on each engine."""
     city = City(tmp_path, empty_database_url)
-    city.migrate()
+    city.make_tables(city_database)
     yield city
     city.close()

@@ -37,7 +37,7 @@ class Correspondence:
         self, counts: Mapping[int, int], control: str = "", *, seconds: float = 60
     ) -> Balance:
         """Let each chat write so many times, in every way; account for the answers."""
-        self.town.migrate()
+        self.town.make_tables(self.database)
         bot = self.town.start(*([control] if control else []))
         expected: dict[int, list[str]] = {chat: [] for chat in counts}
         for number in range(max(counts.values())):

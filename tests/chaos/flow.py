@@ -15,7 +15,6 @@ from typing import Any, Self
 
 from database import Database
 from models import User
-from services import migrations
 from tests.chaos.accountant import Account, balance
 from tests.chaos.town import Town, free_port
 
@@ -44,10 +43,6 @@ class Watched(Town):
         self.metrics_port = free_port()
         super().__init__(folder, database_url, METRICS_PORT=str(self.metrics_port), **environ)
         self.replies = self.telegram.replies = Replies()
-
-    def make_tables(self, database: Database) -> None:
-        """Migrate, without the time that a process needs to start."""
-        migrations.migrate(database, [migrations.core()])
 
     def metric(self, name: str) -> float:
         """A number of the bot's own, summed over its labels."""
@@ -109,7 +104,7 @@ class Flow:
     def delays(self, first: int, last: int) -> list[float]:
         """The seconds from each of some messages to its first reply; what has none is left out."""
         answered = self._town.replies.first
-        sent = list(islice(self.moments.items(), first, last))
+        sent = list(islice(self.moments.copy().items(), first, last))
         return [answered[one] - moment for one, moment in sent if one in answered]
 
 

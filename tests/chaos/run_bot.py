@@ -8,9 +8,9 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import bot.client
 import bot.core
@@ -105,9 +105,48 @@ class Roomy(bot.ledger.Ledger):
         self.batch = 10**6
 
 
+class Hoarding(bot.inbox.Inbox):
+    """Forgets nothing: some memory stays behind with each update."""
+
+    hoard: ClassVar[list[bytes]] = []
+
+    def accept(self, bot_id: int, updates: Any, **options: Any) -> list[Item]:
+        items = super().accept(bot_id, updates, **options)
+        self.hoard.extend(b"x" * 8192 for _ in items)
+        return items
+
+
+class Stubborn(bot.process.Process):
+    """Does not hear a second signal."""
+
+    def _on_signals(self) -> None:
+        def ask(_number: int, _frame: object) -> None:
+            self.stop.set()
+
+        signal.signal(signal.SIGTERM, ask)
+        signal.signal(signal.SIGINT, ask)
+
+
 def swap(name: str, part: type) -> None:
     """Build the core with another part of that name."""
     vars(bot.core)[name] = part
+
+
+def swap_process() -> None:
+    """Run a process that does not hear a second signal."""
+    vars(bot.run)["Process"] = Stubborn
+
+
+def tear() -> None:
+    """Let every statement of a migration be committed by itself."""
+    for engine in (database.Sqlite, database.Postgres):
+        for name in ("atomic", "transaction"):
+            setattr(engine, name, lambda *_, **__: nullcontext())
+
+
+def excuse_nothing() -> None:
+    """Take a database that is locked, or away, for a mistake."""
+    vars(database)["_is_outage"] = lambda _error: False
 
 
 def sync_nothing() -> None:
@@ -168,6 +207,10 @@ CONTROLS: dict[str, Callable[[], None]] = {
     "no-sync": sync_nothing,
     "no-handover": overlap,
     "no-grace": wait_for_nobody,
+    "one-signal": swap_process,
+    "no-transaction": tear,
+    "no-retry": excuse_nothing,
+    "hoard": partial(swap, "Inbox", Hoarding),
 }
 """Each switches one guarantee off."""
 
@@ -175,10 +218,8 @@ if __name__ == "__main__":
     watch(keep)
     crash.install()
     bot.quarantine.CALM = float(os.environ.get("CHAOS_CALM", bot.quarantine.CALM))
-    if sys.argv[1:] == ["migrate"]:
+    for control in CONTROLS.keys() & sys.argv[1:]:
+        CONTROLS[control]()
+    if "migrate" in sys.argv:
         sys.exit(main(["migrate"]))
-    again = "--again" in sys.argv
-    for control in sys.argv[1:]:
-        if control in CONTROLS:  # beside `--again`
-            CONTROLS[control]()
-    leave(bot.run.main(settings.load(), again=again))
+    leave(bot.run.main(settings.load(), again="--again" in sys.argv))

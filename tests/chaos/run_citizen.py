@@ -21,7 +21,7 @@ import bot.quarantine
 import bot.run
 import database
 import settings
-from bot.__main__ import leave, main
+from bot.__main__ import leave
 from bot.inbox import Inbox, Item
 from bot.lanes import Lanes
 from bot.lease import Lease
@@ -127,8 +127,6 @@ def shift(file: Path) -> None:
 
 if __name__ == "__main__":
     watch(keep)
-    if sys.argv[1:] == ["migrate"]:
-        sys.exit(main(["migrate"]))
     if os.environ.get("CHAOS_HURRY"):
         hurry()
     if memory := os.environ.get("CHAOS_MEMORY"):

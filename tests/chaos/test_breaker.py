@@ -31,7 +31,7 @@ def city(city_database: Database, empty_database_url: str, tmp_path: Path) -> It
     broken = tmp_path / "broken"
     environ = {"PLUGINS_PATH": folders, "CHAOS_BROKEN": str(broken), "CHAOS_REST": "1"}
     city = City(tmp_path, empty_database_url, **environ)
-    city.migrate()
+    city.make_tables(city_database)
     broken.touch()
     yield city
     city.close()

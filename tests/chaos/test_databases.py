@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
@@ -13,7 +15,9 @@ from pathlib import Path
 
 import psycopg2
 import pytest
+from peewee import OperationalError
 
+from bot.testing import ChatKit
 from database import Database, bind, open_database
 from tests.chaos.accountant import Account
 from tests.chaos.flow import Flow, Watched, done, require_clean, settle
@@ -22,6 +26,7 @@ from tests.leaks import tables_with_token
 
 log = logging.getLogger(__name__)
 
+PLUGINS = [Path(__file__).parent.parent / "bot" / "plugins"]
 OWN = pytest.mark.skipif(not HAS_OWN_POSTGRES, reason="PostgreSQL's server is not installed")
 POLLED = "bot_poll_last_success_timestamp_seconds"
 RECOVERED = 5.0
@@ -158,6 +163,56 @@ def lock(folder: Path, *, times: int, seconds: float) -> Account:
         account = settle(town, database, flow)
         assert bot.poll() is None
         return account
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("patient", [True, False])
+def test_sqlite_is_locked_for_a_moment(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, patient: bool
+) -> None:
+    """The poller waits until the file is free; without that it ends, and nobody is answered."""
+    stop, failed = threading.Event(), list[Exception]()
+    database.execute_sql("PRAGMA busy_timeout = 50")
+    with ChatKit(PLUGINS, database=database) as kit, holding(tmp_path / "test.db") as let_go:
+        poller = kit.core.seats[0].poller
+        poller._wait = lambda *_: let_go()
+        poller._received = lambda updates, _: stop.set() if updates else None
+        if not patient:
+            monkeypatch.setattr("bot.polling.is_outage", lambda _: False)
+        kit.telegram.send(kit.bot_id, 1002, 1002, text="/ping")
+        poller.run(stop, failed.append)
+        assert [type(error) for error in failed] == ([] if patient else [OperationalError])
+        let_go()
+        while kit.core.crew.step():
+            pass
+        assert kit.bob.texts == (["pong"] if patient else [])
+
+
+@contextmanager
+def holding(path: Path) -> Iterator[Callable[[], None]]:
+    """Lock a file as another process would; gives how to let it go."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+
+        def let_go() -> None:
+            if other.in_transaction:
+                other.execute("COMMIT")
+
+        yield let_go
+
+
+@pytest.mark.long
+def test_control_without_a_retry_a_lock_ends_the_process(tmp_path: Path) -> None:
+    """The test sees a bot that takes a locked file for a mistake: it ends, or loses messages."""
+    path = tmp_path / "test.db"
+    holder = Holder(path)
+    with opened(tmp_path, f"sqlite:///{path}") as (town, _):
+        bot = town.start("no-retry")
+        with Flow(town):
+            town.wait_for_handled(30)
+            holder.begin()
+            assert bot.wait(40) != 0
+            holder.end()
 
 
 @pytest.mark.long

@@ -106,6 +106,20 @@ def test_control_without_grace_handlers_run_twice(town: Town, town_database: Dat
 
 
 @pytest.mark.long
+@ON_SQLITE
+def test_control_without_the_second_signal_it_takes_long(
+    town: Town, town_database: Database
+) -> None:
+    """The test sees a bot that hears the first signal alone: it waits for its handlers."""
+    bot = town.start("one-signal", **STUCK)
+    begin(town, town_database)
+    bot.send_signal(signal.SIGTERM)
+    time.sleep(0.5)
+    code, seconds = terminate(bot)
+    assert (code, seconds > AT_ONCE) == (0, True), (code, seconds)
+
+
+@pytest.mark.long
 def test_a_handler_that_does_not_end_is_abandoned(town: Town, town_database: Database) -> None:
     """SIGTERM with every thread in a handler without end: status 0 within 20 s all the same."""
     bot = town.start(**STUCK)

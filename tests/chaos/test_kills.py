@@ -21,8 +21,8 @@ ON_SQLITE = pytest.mark.parametrize("empty_database_url", ["sqlite"], indirect=T
 
 @ON_SQLITE
 def test_three_kills_lose_double_and_reorder_nothing(town: Town, town_database: Database) -> None:
-    """1,000 updates over 50 chats, three SIGKILLs: all handled, counted once, in order."""
-    plan = Plan.draw(SEED, updates=1000, chats=50, kills=3)
+    """600 updates over 40 chats, three SIGKILLs: all handled, counted once, in order."""
+    plan = Plan.draw(SEED, updates=600, chats=40, kills=3)
     account = Supervisor(town, town_database).run(plan, rate=400)
     assert account.clean, (plan.seed, account, town.complaints())
     assert account.repeats <= town.waits()
@@ -43,6 +43,7 @@ def test_ten_kills_lose_double_and_reorder_nothing(
     assert account.reruns_of_a_life <= THREADS and account.double_sends <= 10 * THREADS
 
 
+@pytest.mark.long
 @ON_SQLITE
 def test_an_update_that_kills_is_set_aside_after_three_deaths(
     town: Town, town_database: Database
@@ -63,7 +64,7 @@ def test_an_update_that_kills_is_set_aside_after_three_deaths(
 @ON_SQLITE
 def test_control_confirming_first_loses_updates(town: Town, town_database: Database) -> None:
     """The harness sees losses: a bot that tells Telegram before it commits loses some."""
-    plan = Plan.draw(SEED, updates=400, chats=20, kills=1)
+    plan = Plan.draw(SEED, updates=300, chats=20, kills=1)
     account = Supervisor(town, town_database, control="confirm-first").run(plan, rate=400)
     assert account.lost > 0
 
@@ -77,6 +78,7 @@ def test_control_without_lanes_reorders(town: Town, town_database: Database) -> 
     assert account.inversions > 0
 
 
+@pytest.mark.long
 @ON_SQLITE
 def test_control_without_recognition_doubles(town: Town, town_database: Database) -> None:
     """The harness sees doubles: a bot that takes what Telegram repeats for new."""

@@ -6,7 +6,6 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,6 @@ from hypothesis.stateful import (
 )
 
 from bot.chores import Chores
-from bot.i18n import Catalogues
 from bot.inbox import Inbox, Item, LaneKey
 from bot.lease import Fenced, Lease
 from bot.raw import Raw
@@ -266,10 +264,10 @@ class Unfenced(Lease):
 
 @pytest.fixture
 def machine(database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Machine]]:
-    """The machine, with a kit that all its examples share, and the texts, read once."""
-    monkeypatch.setattr("bot.kit.Catalogues", cache(lambda _: Catalogues([])))
+    """The machine, with a kit that all its examples share, and no texts to read."""
     monkeypatch.setattr("bot.kit.locales", lambda _: ())
     monkeypatch.setattr("bot.quarantine.CALM", 0.0)
+    monkeypatch.setattr("bot.breaker.FAILURES", 2**31)  # a suspended plugin handles nothing
     with ChatKit(DIARY, database=database, BOT_THREADS="6") as kit:
         yield type("Machine", (Machine,), {"kit": kit})
 
@@ -293,7 +291,13 @@ def run(machine: type[Machine], examples: int, steps: int) -> None:
 
 def test_whatever_happens_the_books_are_right(machine: type[Machine]) -> None:
     """Nothing is lost, doubled or out of order; the tables say what the model says."""
-    run(machine, 12, 30)
+    run(machine, 6, 30)
+
+
+@pytest.mark.long
+def test_whatever_happens_for_long(machine: type[Machine]) -> None:
+    """The same, a hundred times, and in longer series."""
+    run(machine, 100, 50)
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -322,7 +326,7 @@ def test_control_without_a_fence_a_woken_process_commits(
     machine: type[Machine], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The machine sees that a process that slept through its lease changes something."""
-    monkeypatch.setattr("bot.core.Lease", Unfenced)
+    monkeypatch.setattr("bot.kit.Lease", Unfenced)
     walk = machine()
     walk.push(person=1, words=["plain"], fetched=True)
     walk.handle(steps=1)

@@ -110,7 +110,7 @@ class Echoing(City):
 def echoing(city_database: Database, empty_database_url: str, tmp_path: Path) -> Iterator[City]:
     """Such a city on each engine."""
     city = Echoing(tmp_path, empty_database_url)
-    city.migrate()
+    city.make_tables(city_database)
     yield city
     city.close()
 

@@ -25,6 +25,7 @@ from sandbox.answers import Json
 from sandbox.server import make_app
 from sandbox.sockets import open_server
 from sandbox.telegram import Answer, File, Telegram
+from services import migrations
 from settings import SANDBOX_TOKEN
 from tests.chaos.accountant import Account, balance
 
@@ -129,12 +130,9 @@ class Town:
             **environ,
         }
 
-    def migrate(self) -> None:
-        """Make the tables."""
-        command = [sys.executable, "-m", "bot", "migrate"]
-        subprocess.run(
-            command, cwd=self._folder, env=self._environ, check=True, capture_output=True
-        )
+    def make_tables(self, database: Database) -> None:
+        """Migrate, without the time that a process needs to start."""
+        migrations.migrate(database, [migrations.core()])
 
     def start(
         self, *control: str, under: Sequence[str] = (), **environ: str
