@@ -16,8 +16,8 @@ help:
 run: $(VENV)/run.stamp
 	@exec $(BIN)/python -m bot up
 
-test: $(VENV)/dev.stamp
-	$(BIN)/python -m pytest -n auto --cov --cov-report=term --ignore=tests/browser tests
+test: $(VENV)/dev.stamp $(VENV)/telebot
+	$(BIN)/python -m pytest -n auto --cov --cov-report=term --ignore=tests/browser
 
 check: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .
@@ -57,6 +57,13 @@ $(VENV)/run.stamp: requirements.txt | $(VENV)/bin/python
 $(VENV)/dev.stamp: requirements.txt requirements-dev.txt | $(VENV)/bin/python
 	$(PIP) -r requirements.txt -r requirements-dev.txt
 	@touch $@ $(VENV)/run.stamp
+
+# The source of pyTelegramBotAPI has the examples that tests/telebot_examples runs; without a
+# network they are left out.
+$(VENV)/telebot: requirements.txt | $(VENV)/dev.stamp
+	@rm -rf $@
+	@sed -n '/^pytelegrambotapi==/,/^    #/p' requirements.txt > $(VENV)/telebot.txt
+	-$(PIP:install=download) --no-deps --no-binary pytelegrambotapi -d $@ -r $(VENV)/telebot.txt
 
 $(VENV)/lock.stamp: | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv

@@ -185,6 +185,14 @@ class Person(View):
         answers = [h for h in telegram.feed(self.kit.marked) if h["kind"] == "answer"]
         return answers[-1].get("text", "") if answers else ""
 
+    def pay(self, *, to: View | None = None) -> str:
+        """Pay the newest invoice in Stars; gives why the bot refused, "" when it did not."""
+        view, (telegram, bot) = to or self, self._place()
+        message = view._holding("invoice")
+        self._do(lambda: telegram.pay(bot, view.id, self.id, message["message_id"]))
+        refused = [h["text"] for h in telegram.feed(self.kit.marked) if h["kind"] == "refusal"]
+        return refused[-1] if refused else ""
+
     def react(self, emoji: str, *, message: str = "", to: View | None = None) -> None:
         """React to the bot's newest message, or to the newest with a text; "" takes it back."""
         view, (telegram, bot) = to or self, self._place()
@@ -218,6 +226,11 @@ class Person(View):
         """Come into a group or a channel."""
         self.become("member", place)
 
+    def ask_to_join(self, place: View) -> None:
+        """Ask to be let into a group or a channel."""
+        telegram, bot = self._place()
+        self._do(lambda: telegram.ask_to_join(bot, place.id, self.id))
+
     def leave(self, place: View) -> None:
         """Go out of a group or a channel."""
         self.become("left", place)
@@ -226,17 +239,6 @@ class Person(View):
         """Have another standing in a group or a channel, such as "administrator" or "kicked"."""
         telegram, bot = self._place()
         self._do(lambda: telegram.member(bot, place.id, self.id, status))
-
-    def ask_to_join(self, place: View) -> None:
-        """Ask to be let into a group or a channel."""
-        telegram, bot = self._place()
-        self._do(lambda: telegram.ask_to_join(bot, place.id, self.id))
-
-    def pay(self, *, to: View | None = None) -> None:
-        """Pay the newest bill in Stars."""
-        view, (telegram, bot) = to or self, self._place()
-        bill = view._holding("invoice")["message_id"]
-        self._do(lambda: telegram.pay(bot, view.id, self.id, bill))
 
     def block(self, blocked: bool = True) -> None:
         """Block the bot, or let it in again."""

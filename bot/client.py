@@ -309,7 +309,7 @@ class Client:
 
 
 class Bot(TeleBot):
-    """A TeleBot that holds no token and opens no connection."""
+    """A TeleBot that holds no token, opens no connection and leaves the polling to us."""
 
     def __init__(self, placeholder: str, client: Client) -> None:
         super().__init__(placeholder, threaded=False, state_storage=StateMemoryStorage())
@@ -318,6 +318,11 @@ class Bot(TeleBot):
     def download_file(self, file_path: str) -> bytes:
         """Get a file; telebot's own way goes round the request sender."""
         return self.client.download(file_path)
+
+    def infinity_polling(self, *_: Any, **__: Any) -> None:
+        """Do nothing: code written for telebot ends with this line, and the bot polls already."""
+
+    polling = infinity_polling
 
 
 _senders: WeakValueDictionary[str, Client | Outbox] = WeakValueDictionary()

@@ -9,9 +9,9 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any
 
-import peewee
 import redis
 from telebot import TeleBot
 
@@ -24,7 +24,6 @@ from bot.conversations import Conversations
 from bot.courier import Courier
 from bot.crew import Crew
 from bot.dispatch import REGISTER, Dispatch
-from bot.hooks import HookError
 from bot.i18n import Catalogues
 from bot.inbox import Inbox, Item
 from bot.lanes import Lanes
@@ -33,6 +32,7 @@ from bot.ledger import Ledger
 from bot.limits import Limits
 from bot.menu import Menu
 from bot.metrics import Metrics
+from bot.moving import move_chat
 from bot.notices import Delivery
 from bot.oblivion import Oblivion
 from bot.polling import Poller
@@ -42,9 +42,8 @@ from bot.rules import KINDS
 from bot.throttle import Throttle
 from bot.turns import Desk, Turns
 from bot.wire import Wire
-from database import current, db, is_outage, now
+from database import current, now
 from models import Bot
-from services import users
 from services.cache import Cache
 from services.chats import Chats
 from services.plugins import Preferences, Switches
@@ -218,7 +217,7 @@ class Core:
             through=self._chain(guard),
             send=middleware.chain([guard], middleware.send),
             record=middleware.record(parts.metrics),
-            migrate=self._migrate,
+            migrate=partial(move_chat, parts.registry, parts.switches),
             stop=parts.stop,
             lost=parts.lost,
             clock=parts.timer,
@@ -291,43 +290,6 @@ class Core:
             self.parts.metrics.received(kind, count)
         self.parts.metrics.updates_duplicate.inc(duplicates)
         self.parts.metrics.poll_last_success.set_to_current_time()
-
-    def _migrate(self, bot_id: int, old: int, new: int) -> list[HookError]:
-        """Carry a group's data over to the supergroup it became, in one transaction.
-
-        A plugin whose hook fails keeps none of what the hook wrote; give what it raised.
-        """
-        failed = []
-        with db.atomic():
-            users.migrate_chat(bot_id, old, new)
-            for plugin in self.parts.registry.plugins.values():
-                for model in plugin.models:
-                    if field_ := model._meta.fields.get("chat_id"):
-                        _move_rows(model, field_, old, new)
-            for move in self.parts.registry.hooks("migrate_chat").values():
-                try:
-                    with db.atomic():
-                        move(old, new)
-                except HookError as error:
-                    if is_outage(error):
-                        raise
-                    failed.append(error)
-        self.parts.switches.refresh()
-        return failed
-
-
-def _move_rows(model: Any, field_: Any, old: int, new: int) -> None:
-    """Give a plugin's rows the new id; where the new chat has its like already, that one stays."""
-    try:
-        with db.atomic():
-            model.update({field_: new}).where(field_ == old).execute()
-    except peewee.IntegrityError:
-        for row in list(model.select().where(field_ == old)):
-            try:
-                with db.atomic():
-                    model.update({field_: new}).where(row._pk_expr()).execute()
-            except peewee.IntegrityError:
-                log.warning("%s: a row of chat %s stays behind", model.__name__, old)
 
 
 def room(threads: int) -> tuple[int, int]:

@@ -163,10 +163,13 @@ class ChatKit:
         return View(self, number)
 
     def _handle(self) -> bool:
-        """Fetch and handle once; whether Telegram keeps more than what was fetched."""
+        """Handle what is waiting; whether there may be more."""
         count = self.core.step()
-        kept = sum(self.telegram.unconfirmed(seat.bot_id) for seat in self.core.seats)
-        return 0 < count < kept
+        return 0 < count < self._waiting()
+
+    def _waiting(self) -> int:
+        """How many updates Telegram keeps; those fetched last are among them."""
+        return sum(self.telegram.unconfirmed(seat.bot_id) for seat in self.core.seats)
 
     def _telegram(self) -> Telegram:
         time, patience = self.time, Patience()

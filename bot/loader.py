@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import logging
 import sys
 import traceback
@@ -121,7 +122,7 @@ def _take(registry: Registry, name: str, path: Path) -> None:
     if other := registry.paths.get(plugin_name(name)):
         raise DeclarationError(f"{name!r} is the plugin in {other} already: rename one of them.")
     try:
-        module = _import(f"{PACKAGE}.{name}", path)
+        module = _script(f"{PACKAGE}.{name}", path) or _import(f"{PACKAGE}.{name}", path)
         if plugin := _plugin(module, name):
             asks.check(plugin, path)
             registry.add(plugin)
@@ -202,7 +203,18 @@ class Fresh(SourceFileLoader):
         return self.source_to_code(self.get_data(self.path), self.path)
 
 
-def _import(name: str, path: Path) -> ModuleType:
+def _script(name: str, path: Path) -> ModuleType | None:
+    """A module whose register(bot) runs the file, when `bot: TeleBot` at its top asks for a bot."""
+    tree = ast.parse(path.read_bytes(), str(path))
+    wishes = [each for each in tree.body if isinstance(each, ast.AnnAssign) and not each.value]
+    if "bot" not in [ast.unparse(wish.target) for wish in wishes]:
+        return None
+    module = ModuleType(name, ast.get_docstring(tree))
+    vars(module)["register"] = lambda bot: _import(name, path, bot=bot)
+    return module
+
+
+def _import(name: str, path: Path, **given: object) -> ModuleType:
     """Run a plugin's file as a module of a package of ours, so that no other module is shadowed."""
     if PACKAGE not in sys.modules:
         package = ModuleType(PACKAGE, "The plugins that were loaded.")
@@ -214,6 +226,7 @@ def _import(name: str, path: Path) -> ModuleType:
     if path.name == "__init__.py":
         spec.submodule_search_locations = [str(path.parent)]
     module = module_from_spec(spec)
+    vars(module).update(given)
     sys.modules[name] = module
     loader.exec_module(module)
     return module

@@ -134,16 +134,21 @@ def _result(number: int, given: Any) -> Any:
     return {"type": "article", "id": str(number), "title": title, "input_message_content": content}
 
 
-def demand(ctx: Context) -> dict[str, Any]:
-    """What makes the user's next message in a group reach the bot: their app offers a reply."""
+def demand(ctx: Context, choices: Sequence[str] = ()) -> dict[str, Any]:
+    """Answers to tap; and what makes the next message in a group reach the bot: a reply to it."""
+    own = {"reply_markup": _choices(choices)} if choices else {}
     if ctx.kind != "message" or ctx.event.chat.type == "private":
-        return {}
+        return own
     from telebot.types import ForceReply, ReplyParameters
 
-    return {
-        "reply_markup": ForceReply(selective=True),
-        "reply_parameters": ReplyParameters(ctx.event.message_id, allow_sending_without_reply=True),
-    }
+    reply = ReplyParameters(ctx.event.message_id, allow_sending_without_reply=True)
+    return {"reply_markup": ForceReply(selective=True), "reply_parameters": reply, **own}
+
+
+def _choices(choices: Sequence[str]) -> str:
+    """A keyboard of answers, a row each, that goes away when one is tapped."""
+    kept = {"one_time_keyboard": True, "resize_keyboard": True, "selective": True}
+    return json.dumps({"keyboard": [[{"text": each}] for each in choices], **kept})
 
 
 def edit(ctx: Context, text: str, options: Mapping[str, Any]) -> types.Message | bool | None:

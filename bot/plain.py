@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import logging
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -14,6 +15,8 @@ from bot.breaker import Breaker
 from bot.middleware import Turn
 from bot.plugin import Handler
 
+log = logging.getLogger(__name__)
+
 
 def bind(
     telebot: TeleBot,
@@ -22,9 +25,17 @@ def bind(
     on: Callable[[str, int], bool],
     breaker: Breaker,
 ) -> None:
-    """Let a module register its handlers, and put each under the plugin's name and switches."""
+    """Let a module register its handlers, and put each under the plugin's name and switches.
+
+    One that raises is left out whole, with a line in the log, and the rest runs.
+    """
     before = {id(handler) for handlers in _lists(telebot) for handler in handlers}
-    module.register(_own(telebot, name, on, breaker))
+    try:
+        module.register(_own(telebot, name, on, breaker))
+    except (Exception, SystemExit):
+        log.exception("the module %s is left out: mend what its register(bot) raises", name)
+        for handlers in _lists(telebot):
+            handlers[:] = [handler for handler in handlers if id(handler) in before]
     for handlers in _lists(telebot):
         for handler in handlers:
             if id(handler) not in before:

@@ -41,6 +41,7 @@ class Account:
         self.commands: dict[tuple[str, int, int, str], list[Json]] = {}
         self.webhook: Json = {}
         self.payloads: dict[tuple[int, int], str] = {}
+        self.charges: dict[str, tuple[int, Json]] = {}
         self.checkouts: dict[str, Query] = {}
         self.business: dict[str, Person] = {}
         self.business_rooms: dict[tuple[str, int], Room] = {}

@@ -50,6 +50,7 @@ SIMULATED: dict[str, Method] = {
     "getUpdates": bots.get_updates,
     "getWebhookInfo": bots.get_webhook_info,
     "pinChatMessage": pins.pin_chat_message,
+    "refundStarPayment": stars.refund_star_payment,
     "restrictChatMember": joining.restrict_chat_member,
     "sendChatAction": messages.send_chat_action,
     "sendDocument": media.send_document,

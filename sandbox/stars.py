@@ -66,9 +66,28 @@ def answer_pre_checkout_query(call: Call) -> bool:
         scene.happen("refusal", query_id=query.id, text=call.params.text("error_message"))
         return True
     charge = {"telegram_payment_charge_id": call.world.number(), "provider_payment_charge_id": ""}
-    content = {"successful_payment": {**query.results[""], **charge}}
-    scene.announce(deliver(scene.world, scene.room, content, sender=scene.person.user))
+    receipt = {**query.results[""], **charge}
+    call.account.charges[charge["telegram_payment_charge_id"]] = (scene.person.id, receipt)
+    _announce(scene, {"successful_payment": receipt})
     return True
+
+
+def refund_star_payment(call: Call) -> bool:
+    """Give the Stars of a payment back, once; the chat is told of it."""
+    charge_id, charges = call.params.text("telegram_payment_charge_id"), call.account.charges
+    person_id, receipt = charges.get(charge_id, (0, {}))
+    if not receipt and person_id:
+        raise bad("CHARGE_ALREADY_REFUNDED")
+    if not receipt or person_id != call.params.integer("user_id"):
+        raise bad("CHARGE_NOT_FOUND")
+    charges[charge_id] = (person_id, {})
+    scene = open_scene(call.world, call.account, person_id, person_id)
+    _announce(scene, {"refunded_payment": receipt})
+    return True
+
+
+def _announce(scene: Scene, content: Json) -> None:
+    scene.announce(deliver(scene.world, scene.room, content, sender=scene.person.user))
 
 
 def _read_invoice(call: Call) -> Json:

@@ -80,6 +80,10 @@ def _extra(kind: str, entity: Mapping[str, Any]) -> dict[str, Any]:
         if not emoji.isdigit() or int(emoji) >= 2**63:
             raise bad('can\'t parse MessageEntity: Field "custom_emoji_id" must be a valid Number')
         return {"custom_emoji_id": emoji}
+    if kind == "date_time":
+        moment = {"unix_time": as_integer(_required(entity, "unix_time"))}
+        style = entity.get("date_time_format")
+        return {**moment, "date_time_format": str(style)} if style else moment
     if kind == "pre" and entity.get("language"):
         return {"language": str(entity["language"])}
     if kind not in PLAIN and kind not in FOUND:

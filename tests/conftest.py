@@ -35,6 +35,8 @@ POSTGRES = os.environ.get("TEST_DATABASE_URL") or "postgresql://127.0.0.1:5432/p
 REDIS = os.environ.get("TEST_REDIS_URL") or "redis://127.0.0.1:6379"
 REQUIRED = os.environ.get("CI") == "true"
 CLAIM_SECONDS = 3600
+EXAMPLES = Path(__file__).parent.parent / ".venv" / "telebot"
+"""Where `make test` puts the source of pyTelegramBotAPI, which has the examples of its use."""
 
 
 def on_postgres(name: str) -> str:
@@ -88,6 +90,7 @@ CACHES = ["memory", "redis"] if HAS_REDIS else ["memory"]
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out the tests of one service, or tool, when it is not there and not required."""
     there = {"postgres_url": HAS_POSTGRES, "redis_url": HAS_REDIS, "strace": HAS_STRACE}
+    there["telebot_source"] = REQUIRED or any(EXAMPLES.glob("*.tar.gz"))
     absent = {name for name, answered in there.items() if not answered}
     needed = [(item, absent.intersection(getattr(item, "fixturenames", ()))) for item in items]
     dropped = [item for item, missing in needed if missing]

@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 ROOMS = ("bot", "migrations", "models", "plugins", "sandbox", "services", "settings", "database")
-OURS = {*ROOMS, "environ", "tests", "bench"}
+OURS = {*ROOMS, "choices", "environ", "tests", "bench"}
 LONGEST_FILE = 300
 LONGEST_FUNCTION = 40
 
@@ -21,18 +21,19 @@ LONGEST_FUNCTION = 40
 # may import each other. Nothing imports a plugin.
 ORDER = """
     environ settings
-    database models migrations.*
+    database choices models migrations.*
     services.*
     bot.codec bot.logs bot.metrics bot.i18n
     bot.pace bot.limits bot.retries bot.form bot.wire bot.answer bot.courier bot.sending
     bot.client bot.outbox
     bot.conversations bot.rules bot.needs bot.hooks bot.plugin bot.asks bot.advice bot.registry
     bot.breaker bot.control
-    bot.words bot.texts bot.markup bot.pieces bot.message bot.runtime bot.reading bot.context bot
+    bot.words bot.texts bot.markup bot.pieces bot.message bot.runtime bot.reading
+    bot.heard bot.context bot
     bot.loader bot.menu bot.throttle bot.oblivion
     bot.raw bot.inbox bot.lease bot.stroke bot.marks bot.ledger bot.middleware
     bot.plain bot.dispatch bot.quarantine bot.turns bot.relay
-    bot.lanes bot.crew bot.polling bot.notices
+    bot.moving bot.lanes bot.crew bot.polling bot.notices
     bot.trial bot.core bot.chores bot.process bot.reload bot.renewal bot.hail bot.start bot.upgrade
     bot.person bot.keep bot.run
     sandbox.*

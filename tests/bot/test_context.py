@@ -395,6 +395,19 @@ def test_a_question_in_a_group_asks_for_a_reply(world: World) -> None:
     assert "inline_keyboard" in second["reply_markup"] and "reply_parameters" not in second
 
 
+def test_a_question_offers_choices(world: World) -> None:
+    """A keyboard that goes away when it was used; in a group for the one who is asked."""
+    world.plan(ok(MESSAGE), ok(MESSAGE))
+    for ctx in (world.message("hi"), world.message("hi", GROUP)):
+        ctx.ask("Which?", then=save, choices=["Tea", "Coffee"])
+    private, group = (fields for _, fields in world.calls)
+    keyboard = json.loads(private["reply_markup"])
+    assert keyboard["keyboard"] == [[{"text": "Tea"}], [{"text": "Coffee"}]]
+    assert keyboard["one_time_keyboard"] and keyboard["selective"]
+    assert "reply_parameters" not in private and group["reply_markup"] == private["reply_markup"]
+    assert json.loads(group["reply_parameters"])["message_id"] == 3
+
+
 def test_a_question_that_cannot_be_put_is_not_sent(world: World) -> None:
     """No such step, data that is no JSON, nobody to ask: said before anything is sent."""
     ctx = world.message("hi")

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 from textwrap import dedent
+from types import SimpleNamespace
 
 import pytest
 
@@ -200,6 +201,17 @@ def test_a_module_of_telebots_own_style(tmp_path: Path) -> None:
     """A module with register(bot) and no Plugin is kept for binding."""
     registry = load([write(tmp_path, old="def register(bot): bot.seen = True")])
     assert list(registry.modules) == ["old"] and not registry.plugins and not registry.failures
+
+
+def test_a_script_of_telebots_own_style(tmp_path: Path) -> None:
+    """A file that asks for its bot is run for each one, with that one as `bot`, and not before."""
+    folder = write(tmp_path, old="seen: list\nbot: object\nbot.seen = [__name__]", no="bot = 1 / 0")
+    registry = load([folder])
+    assert list(registry.modules) == ["old"]
+    assert [failure.name for failure in registry.failures] == ["no"]
+    for bot in (SimpleNamespace(), SimpleNamespace()):
+        registry.modules["old"].register(bot)
+        assert bot.seen == ["steadygram_plugins.old"]
 
 
 TABLE = """

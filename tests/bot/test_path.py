@@ -368,3 +368,15 @@ def test_a_module_in_plain_telebot_style_runs_too(kit: ChatKit) -> None:
     assert len(kit.calls("answerInlineQuery")) == 1
     kit.switches.set("oldstyle", False)
     assert kit.bob.send("break") == ["? break"]
+
+
+def test_a_module_that_cannot_register_is_left_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What it had added is taken back, the log says so, and the rest runs."""
+    handler = "@bot.message_handler(commands=['{0}'])\ndef say(m): bot.reply_to(m, '{0}')\n"
+    for name, end in (("a", "1 / 0"), ("b", "raise SystemExit"), ("c", "bot.infinity_polling()")):
+        (tmp_path / f"{name}.py").write_text(f"bot: object\n{handler.format(name)}{end}\n")
+    with ChatKit([tmp_path]) as kit:
+        assert [kit.bob.send(f"/{name}") for name in "abc"] == [[], [], ["c"]]
+    assert "the module a is left out" in caplog.text and "module b" in caplog.text

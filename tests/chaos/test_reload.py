@@ -92,7 +92,7 @@ def town(town_database: Database, empty_database_url: str, tmp_path: Path) -> It
 
 @pytest.mark.long
 def test_sets_that_change(town: Changing, town_database: Database) -> None:
-    """A plugin comes with a table, is changed while it asks, and goes; no wrong one is taken."""
+    """A plugin comes with a table, is changed while it asks, and goes; a wrong one is no change."""
     (town.plugins / "record.py").unlink()
     town.save("ping.py", PING.format(answer="pong"))
     bot = town.start(OWNER_IDS="5999")
