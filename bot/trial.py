@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import faulthandler
 import re
 import resource
@@ -10,12 +11,14 @@ import subprocess
 import sys
 import tempfile
 import threading
+from contextlib import suppress
 
 PATIENCE = 60
 """Seconds that a process may take."""
 PASSED = 77
 """Exit code of a rehearsal that came to its end; a plugin that ends the process gives another."""
 LOOK = 0.05
+PR_SET_PDEATHSIG = 1
 NOISE = re.compile(r" 0x[0-9a-f]{8,}|^\n?Extension modules: .*\n?", re.MULTILINE)
 """What the fault handler says anew each time, or to nobody's help."""
 
@@ -33,6 +36,8 @@ def rehearse_all(stop: threading.Event) -> str | None:
 def guard() -> None:
     """Bound this process, which is a trial: no dump, which would hold the token, and no orphan."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with suppress(AttributeError):  # Linux ends it with the thread that waits for it
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     faulthandler.dump_traceback_later(PATIENCE + 10, exit=True)
 
 
