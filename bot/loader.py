@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import ast
 import logging
 import sys
 import traceback
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from importlib import import_module
-from importlib.machinery import ModuleSpec, SourceFileLoader
 from importlib.metadata import EntryPoint, entry_points
-from importlib.util import find_spec, module_from_spec
+from importlib.util import find_spec
 from pathlib import Path
-from types import CodeType, ModuleType
+from types import ModuleType
 from typing import TextIO
 
 import peewee
 
 from bot import advice, asks, needs, texts
 from bot.i18n import Catalogues
+from bot.modules import PACKAGE, forget, run, script
 from bot.plugin import Plugin
 from bot.registry import Failure, Registry
 from bot.rules import DeclarationError, plugin_name
@@ -31,8 +30,6 @@ from settings import LANGUAGES, Settings
 
 log = logging.getLogger(__name__)
 
-PACKAGE = "steadygram_plugins"
-"""The package that the plugins' modules live in; it has no file."""
 GROUP = "steadygram.plugins"
 """The entry points of packages that bring plugins: name = module."""
 LOCALES = Path(__file__).parent.parent / "locales"
@@ -59,7 +56,7 @@ def load(paths: Sequence[Path]) -> Registry:
 def collect(paths: Sequence[Path]) -> Registry:
     """As `load`, without a word in the log."""
     registry = Registry()
-    _forget(PACKAGE)
+    forget(PACKAGE)
     for name, path in find(paths):
         try:
             _take(registry, name, path)
@@ -122,14 +119,14 @@ def _take(registry: Registry, name: str, path: Path) -> None:
     if other := registry.paths.get(plugin_name(name)):
         raise DeclarationError(f"{name!r} is the plugin in {other} already: rename one of them.")
     try:
-        module = _script(f"{PACKAGE}.{name}", path) or _import(f"{PACKAGE}.{name}", path)
+        module = script(f"{PACKAGE}.{name}", path) or run(f"{PACKAGE}.{name}", path)
         if plugin := _plugin(module, name):
             asks.check(plugin, path)
             registry.add(plugin)
         else:
             registry.modules[name] = module
     except BaseException:
-        _forget(f"{PACKAGE}.{name}")
+        forget(f"{PACKAGE}.{name}")
         raise
     registry.paths[name] = path
 
@@ -193,49 +190,6 @@ def _plugin(module: ModuleType, name: str) -> Plugin | None:
     if len(plugins) != 1 or plugins[0].name != name:
         raise DeclarationError("A file declares one plugin: write plugin = Plugin(__name__).")
     return plugins[0]
-
-
-class Fresh(SourceFileLoader):
-    """Compiles anew each time: a compiled file of the same second may be of an older text."""
-
-    def get_code(self, fullname: str) -> CodeType:  # noqa: ARG002
-        """Compile the file as it is now."""
-        return self.source_to_code(self.get_data(self.path), self.path)
-
-
-def _script(name: str, path: Path) -> ModuleType | None:
-    """A module whose register(bot) runs the file, when `bot: TeleBot` at its top asks for a bot."""
-    tree = ast.parse(path.read_bytes(), str(path))
-    wishes = [each for each in tree.body if isinstance(each, ast.AnnAssign) and not each.value]
-    if "bot" not in [ast.unparse(wish.target) for wish in wishes]:
-        return None
-    module = ModuleType(name, ast.get_docstring(tree))
-    vars(module)["register"] = lambda bot: _import(name, path, bot=bot)
-    return module
-
-
-def _import(name: str, path: Path, **given: object) -> ModuleType:
-    """Run a plugin's file as a module of a package of ours, so that no other module is shadowed."""
-    if PACKAGE not in sys.modules:
-        package = ModuleType(PACKAGE, "The plugins that were loaded.")
-        package.__path__ = []
-        sys.modules[PACKAGE] = package
-    loader = Fresh(name, str(path))
-    spec = ModuleSpec(name, loader, origin=str(path))
-    spec.has_location = True
-    if path.name == "__init__.py":
-        spec.submodule_search_locations = [str(path.parent)]
-    module = module_from_spec(spec)
-    vars(module).update(given)
-    sys.modules[name] = module
-    loader.exec_module(module)
-    return module
-
-
-def _forget(name: str) -> None:
-    """Drop a module and those below it: what failed must not be found half made."""
-    for known in [key for key in sys.modules if key == name or key.startswith(f"{name}.")]:
-        del sys.modules[known]
 
 
 def _failure(name: str, path: Path, error: BaseException) -> Failure:

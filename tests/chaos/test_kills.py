@@ -21,8 +21,8 @@ ON_SQLITE = pytest.mark.parametrize("empty_database_url", ["sqlite"], indirect=T
 
 @ON_SQLITE
 def test_three_kills_lose_double_and_reorder_nothing(town: Town, town_database: Database) -> None:
-    """600 updates over 40 chats, three SIGKILLs: all handled, counted once, in order."""
-    plan = Plan.draw(SEED, updates=600, chats=40, kills=3)
+    """400 updates over 40 chats, three SIGKILLs: all handled, counted once, in order."""
+    plan = Plan.draw(SEED, updates=400, chats=40, kills=3)
     account = Supervisor(town, town_database).run(plan, rate=400)
     assert account.clean, (plan.seed, account, town.complaints())
     assert account.repeats <= town.waits()
