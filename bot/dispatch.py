@@ -9,6 +9,7 @@ from typing import Any
 
 from telebot import TeleBot
 from telebot.apihelper import ApiTelegramException
+from telebot.handler_backends import ContinueHandling
 
 from bot import codec, plain
 from bot.breaker import Breaker
@@ -21,11 +22,14 @@ from bot.middleware import Turn, say
 from bot.outbox import Outbox
 from bot.plugin import Handler, Plugin
 from bot.registry import Registry
+from bot.runtime import PASS
 from database import db
 from models import User
 from services.users import People
 
 log = logging.getLogger(__name__)
+
+CONTINUE = ContinueHandling()
 
 ROUNDS = 20
 """How often the replies of an atomic handler are begun again while Telegram does not answer."""
@@ -86,15 +90,21 @@ class Dispatch:
         self.call(turn, step)
         return True
 
-    def call(self, turn: Turn, handler: Handler) -> None:
-        """Run a plugin's function; its returned text is the reply."""
+    def call(self, turn: Turn, handler: Handler) -> ContinueHandling | None:
+        """Run a plugin's function; its returned text is the reply.
+
+        Gives what makes telebot go on to the next handler when the function returned PASS.
+        """
         turn.handler = turn.ctx.handler = handler
         if handler.role and not _may(turn, handler):
             turn.outcome = "denied"
-            return say(turn, "You may not use this command.")
+            say(turn, "You may not use this command.")
+            return None
         turn.client.check()
         if not self.breaker.enter(handler, turn.started):
-            return self._excuse(turn, handler)
+            self._excuse(turn, handler)
+            return None
+        reply = None
         if handler.atomic:
             self._call_atomic(turn, handler)
         else:
@@ -106,6 +116,7 @@ class Dispatch:
                     turn.reply = turn.ctx.place_text(reply)
             turn.outcome = "ok"
         self.breaker.leave(handler.plugin)
+        return CONTINUE if reply is PASS else None
 
     def _excuse(self, turn: Turn, handler: Handler) -> None:
         """Do nothing for a suspended plugin; who asks with a command is told, once in a chat."""
@@ -190,7 +201,7 @@ class Dispatch:
         filters = {k: v for k, v in handler.filters.items() if k not in ("func", "data")}
         register(self._runner(handler), func=self._filter(handler), **filters)
 
-    def _runner(self, handler: Handler) -> Callable[[Any], None]:
+    def _runner(self, handler: Handler) -> Callable[[Any], ContinueHandling | None]:
         return lambda event: self.call(event.turn, handler)
 
     def _filter(self, handler: Handler) -> Callable[[Any], bool]:
@@ -221,10 +232,10 @@ class Dispatch:
         chat = event.turn.ctx.chat
         return handler is not None and self.registry.on(handler.plugin, chat.id if chat else 0)
 
-    def _run_command(self, event: Any) -> None:
+    def _run_command(self, event: Any) -> ContinueHandling | None:
         name = event.turn.ctx.command
         self._called(name)
-        self.call(event.turn, self.registry.commands[name])
+        return self.call(event.turn, self.registry.commands[name])
 
 
 def send_replies(client: Client, item: Item) -> Entry:

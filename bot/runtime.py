@@ -29,6 +29,15 @@ class Ended(Enum):
 ENDED: Final = Ended.ENDED
 
 
+class Passed(Enum):
+    """What a handler returns that only looked: the next one that fits gets the update too."""
+
+    PASS = "pass"  # noqa: S105 - no password
+
+
+PASS: Final = Passed.PASS
+
+
 @dataclass(slots=True)
 class Effects:
     """What a handler leaves for the core, committed together with the update's done mark."""
