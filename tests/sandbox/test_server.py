@@ -9,7 +9,8 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from http.client import HTTPConnection
 
 import pytest
@@ -320,6 +321,20 @@ def test_a_client_that_goes_away_is_no_error(
     assert capfd.readouterr() == ("", "")
 
 
+def once_served(act: Callable[[], object]) -> threading.Thread:
+    """Act in a thread as soon as a server of the main thread listens to signals."""
+    before, deadline = signal.getsignal(signal.SIGTERM), time.monotonic() + 10
+
+    def work() -> None:
+        while signal.getsignal(signal.SIGTERM) is before and time.monotonic() < deadline:
+            time.sleep(0.01)
+        act()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    return thread
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_serve_ends_on_a_signal(number: signal.Signals, caplog: pytest.LogCaptureFixture) -> None:
     """SIGTERM and SIGINT end it at once, also with a long poll under way."""
@@ -333,11 +348,10 @@ def test_serve_ends_on_a_signal(number: signal.Signals, caplog: pytest.LogCaptur
             os.kill(os.getpid(), number)
 
     before = signal.getsignal(number)
-    timer = threading.Timer(0.15, poll_then_stop)
-    timer.start()
+    thread = once_served(poll_then_stop)
     with caplog.at_level(logging.INFO):
         serve(port)
-    timer.join()
+    thread.join()
     assert signal.getsignal(number) is before
     assert f"http://localhost:{port}" in caplog.text
 
@@ -352,9 +366,9 @@ def test_serve_outlives_who_needs_it() -> None:
         answers.append(exchange(port, b"GET /app/faults HTTP/1.0\r\nHost: localhost\r\n\r\n"))
         return len(answers) < 2
 
-    timer = threading.Timer(0.15, os.kill, (os.getpid(), signal.SIGTERM))
-    timer.start()
+    thread = once_served(lambda: os.kill(os.getpid(), signal.SIGTERM))
     serve(port, needed=needed)
+    thread.join()
     assert len(answers) == 2 and all(b" 200 " in answer for answer in answers)
 
 
