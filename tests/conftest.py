@@ -87,6 +87,12 @@ ENGINES = ["sqlite", "postgres"] if HAS_POSTGRES else ["sqlite"]
 CACHES = ["memory", "redis"] if HAS_REDIS else ["memory"]
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Two a core: half of the time the tests wait for processes that they started."""
+    return 2 * (os.cpu_count() or 1)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out the tests of one service, or tool, when it is not there and not required."""
     there = {"postgres_url": HAS_POSTGRES, "redis_url": HAS_REDIS, "strace": HAS_STRACE}
