@@ -118,7 +118,9 @@ class Throttle:
     def _check_here(self, user_id: int, at: float) -> Verdict:
         now, bucket, tokens = self._clock(), self._buckets.get(user_id), float(self.burst)
         told = False
-        if bucket and not self._is_full(bucket, now):  # whatever the times of sending say
+        # After a long silence something that was sent before what came last: a clock was set, and
+        # the times of sending say nothing. What only waited for its turn was sent after it.
+        if bucket and (at >= bucket.at - 1.0 or not self._is_full(bucket, now)):
             told, at = bucket.told, max(at, bucket.at)
             tokens = min(tokens, bucket.tokens + (at - bucket.at) * self.rate)
         if tokens >= 1:

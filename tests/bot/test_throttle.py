@@ -80,6 +80,18 @@ def test_redis_counts_from_when_an_update_came(redis_url: str) -> None:
     store.close()
 
 
+def test_what_waited_for_its_turn_finds_no_new_tokens() -> None:
+    """A flood that came at once is one, even when each of it is answered for 5 seconds."""
+    clock = Clock()
+    throttle = Throttle(1, 2, clock=clock)
+    seen = []
+    for number in range(5):
+        seen.append(throttle.check(1, ago=5.0 * number))
+        clock.now += 5
+    assert seen == [GO, GO, TELL, DROP, DROP]
+    assert throttle.check(1) is GO, "what is sent now finds the tokens of the time since"
+
+
 def test_without_redis_each_process_throttles_alone(caplog: pytest.LogCaptureFixture) -> None:
     """A Redis that is away is left alone for some seconds, and the limits hold meanwhile."""
     clock = Clock()
