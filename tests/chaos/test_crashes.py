@@ -17,16 +17,12 @@ from tests.chaos.town import Town, kill
 THREADS = 32
 BACK = 5.0
 """Seconds from the start to the first update that is handled."""
-BUSY = 15.0
-"""As long in the short form, beside which other tests run."""
 AROUND = ("before-inbox-commit", "after-inbox-commit", "after-handler", "after-group-commit")
 """The places of the short form; the long one has them all."""
 ON_SQLITE = pytest.mark.parametrize("empty_database_url", ["sqlite"], indirect=True)
 
 
-def walk(
-    town: Town, database: Database, places: Sequence[str], updates: int, *, back: float = BACK
-) -> None:
+def walk(town: Town, database: Database, places: Sequence[str], updates: int) -> None:
     """End at each place in the middle of so many updates, start again, and account for it.
 
     At last Telegram repeats everything, and it is recognised.
@@ -36,7 +32,7 @@ def walk(
     before = town.account()
     for last, place in itertools.pairwise(["the start", *places, ""]):
         bot = town.start(CHAOS_CRASH=place)
-        assert town.wait_for_work() < back, last
+        assert town.wait_for_work() < BACK, last
         town.drain(database)
         account = town.account()
         assert account.clean, (last, account, town.complaints())
@@ -80,7 +76,7 @@ def write(town: Town, numbers: Iterator[int], updates: int) -> None:
 @ON_SQLITE
 def test_a_crash_around_a_commit_is_recovered(town: Town, town_database: Database) -> None:
     """Around each of the two commits, one after the other: nothing is lost or doubled."""
-    walk(town, town_database, AROUND, 40, back=BUSY)
+    walk(town, town_database, AROUND, 40)
 
 
 @pytest.mark.long
