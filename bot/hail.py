@@ -8,14 +8,11 @@ import sys
 import time
 from collections.abc import Sequence
 
-import peewee
-import psycopg2
-
 from bot.lease import is_dead, pid_of
-from database import bind, open_database
+from bot.opened import opened
 from models import Lease
 from services import reloads
-from settings import Settings
+from settings import Settings, SettingsError
 
 LONGEST = 120.0
 """Seconds for the trial, the running handlers and the start."""
@@ -32,22 +29,15 @@ class Refused(Exception):
 def reload(settings: Settings) -> int:
     """Reload the processes that run the bots of the settings; give the exit code."""
     names = [f"poller:{token.reveal().partition(':')[0]}" for token in settings.bots]
-    database = bind(open_database(settings.database_url.reveal()))
     begun = time.monotonic()
     try:
-        with database.connection_context():
+        with opened(settings) as database, database.connection_context():
             before = holders(names)
             call(before)
             wait(before, begun)
-    except Refused as error:
+    except (Refused, SettingsError) as error:
         print(error, file=sys.stderr)
         return 1
-    except (OSError, peewee.DatabaseError, psycopg2.Error) as error:
-        reason = str(error).partition("\n")[0]
-        print(f"The database of DATABASE_URL cannot be used: {reason}.", file=sys.stderr)
-        return 1
-    finally:
-        database.close_all()
     print(f"Reloaded in {time.monotonic() - begun:.1f} s.")
     return 0
 

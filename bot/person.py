@@ -7,12 +7,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import peewee
-import psycopg2
-
 from bot.loader import collect, problems
+from bot.opened import opened
 from bot.registry import Registry
-from database import bind, open_database
 from services import privacy
 from services.cache import open_cache
 from services.traces import words_of
@@ -55,15 +52,8 @@ def _opened(settings: Settings) -> Iterator[Registry]:
     registry = collect(settings.plugins_path)
     if wrong := problems(settings, registry):
         raise SettingsError("\n".join(wrong))
-    database = bind(open_database(settings.database_url.reveal()))
-    try:
-        with database.connection_context():
-            yield registry
-    except (OSError, peewee.DatabaseError, psycopg2.Error) as error:
-        reason = str(error).partition("\n")[0]
-        raise SettingsError(f"The database of DATABASE_URL cannot be used: {reason}.") from None
-    finally:
-        database.close_all()
+    with opened(settings) as database, database.connection_context():
+        yield registry
 
 
 def _agreed(who: object) -> bool:

@@ -34,8 +34,8 @@ ORDER = """
     bot.raw bot.inbox bot.lease bot.stroke bot.marks bot.ledger bot.middleware
     bot.plain bot.dispatch bot.quarantine bot.turns bot.relay
     bot.moving bot.lanes bot.crew bot.polling bot.notices
-    bot.trial bot.core bot.chores bot.process bot.reload bot.renewal bot.hail bot.start bot.upgrade
-    bot.person bot.keep bot.run
+    bot.trial bot.core bot.chores bot.process bot.reload bot.renewal bot.opened bot.hail bot.start
+    bot.upgrade bot.person bot.keep bot.run
     sandbox.*
     bot.memory bot.actors bot.kit bot.examples bot.record bot.testing bot.__main__
     plugins.*
