@@ -227,21 +227,27 @@ def guard(
             turn.reply = None
             if _blocked_by_user(error):
                 return _follow_block(turn)
-            turn.outcome = "error"
             metrics.error(type(error).__name__)
-            failure = turn.failure = failure_of(turn, error)
-            _let_go(error)
+            failure = _take_down(turn, error)
             said = f"{turn.label}: {failure['error']}: {failure['message']}"
             if turn.handler is not None and not excused:
                 breaker.fail(turn.handler.plugin, Fault(said, failure["traceback"]))
-            about = {"update_id": turn.item.update_id, "handler": turn.label}
-            log.error("a handler failed", exc_info=error, extra=about)
             if failures.notice_due(failure["fingerprint"], clock()):
                 failure["noticed_at"] = clock()
                 notify(said[:1000])
             say(turn, "Sorry, something went wrong. The owners have been told.")
 
     return run
+
+
+def _take_down(turn: Turn, error: BaseException) -> dict[str, Any]:
+    """Keep and log what a handler raised; give its failures row."""
+    turn.outcome = "error"
+    failure = turn.failure = failure_of(turn, error)
+    _let_go(error)
+    about = {"update_id": turn.item.update_id, "handler": turn.label}
+    log.error("a handler failed", exc_info=error, extra=about)
+    return failure
 
 
 def _follow_block(turn: Turn) -> None:
