@@ -75,16 +75,13 @@ class Relay:
         """Send what waits, without waiting for the answer; False when it must go another way."""
         if self._group or not self.open or not (group := self._ledger.begin()):
             return False
-        lease = self._ledger.leases.get(group[0].item.bot_id)
-        if lease and _fits(group):
-            with self._lock:
-                sent = self._execute(*stroke.statement(lease, group, self._ledger.clock()))
-                if sent:
-                    self._due = self._clock() + self._patience
-                    self._group = group
-                    return True
-        self._ledger.end(group, done=False)
-        return False
+        with self._lock:
+            if sent := self.open and self._send(group):
+                self._due = self._clock() + self._patience
+                self._group = group
+        if not sent:
+            self._ledger.end(group, done=False)
+        return sent
 
     def hear(self) -> None:
         """Take the answer when it is there; whoever listens to the courier calls this."""
@@ -138,15 +135,22 @@ class Relay:
 
     def _look(self) -> None:
         """What comes unasked is the connection's end, which psycopg2 does not notice."""
-        if select.select([self._ear], [], [], 0)[0]:
+        if _wait(self._ear, select.POLLIN, 0.0):
             self._part()
 
-    def _execute(self, sql: str, values: Sequence[object]) -> bool:
+    def _send(self, group: Sequence[Entry]) -> bool:
+        """Begin the statement of a group; False for one that is none, or has none."""
+        lease = self._ledger.leases.get(group[0].item.bot_id)
+        if lease is None or not _fits(group):
+            return False
         try:
-            self._cursor.execute(sql, values)
+            self._cursor.execute(*stroke.statement(lease, group, self._ledger.clock()))
         except psycopg2.Error as error:
             log.info("the relay could not send: %s", type(error).__name__)
             self._part()
+            return False
+        except Exception as error:  # noqa: BLE001 - a value that no statement takes is told there
+            log.info("a group goes the ordinary way: %s", type(error).__name__)
             return False
         return True
 
@@ -182,6 +186,9 @@ DURABLE = (
 )
 
 
+POLLS = {POLL_READ: select.POLLIN, POLL_WRITE: select.POLLOUT}
+
+
 def _fits(group: Sequence[Entry]) -> bool:
     bot_id = group[0].item.bot_id
     return all(entry.item.bot_id == bot_id and stroke.is_plain(entry) for entry in group)
@@ -193,5 +200,11 @@ def _settle(connection: Any, seconds: float = PATIENCE) -> None:
     while (state := connection.poll()) != POLL_OK:
         if time.monotonic() > until:
             raise TimeoutError("the database does not answer")
-        reads, writes = [connection] * (state == POLL_READ), [connection] * (state == POLL_WRITE)
-        select.select(reads, writes, [], 0.5)
+        _wait(connection.fileno(), POLLS[state], 0.5)
+
+
+def _wait(file: int, wanted: int, seconds: float) -> bool:
+    """Wait until an open file can be read or written, however high its number; whether it can."""
+    poll = select.poll()
+    poll.register(file, wanted)
+    return bool(poll.poll(seconds * 1000))

@@ -160,6 +160,16 @@ def test_a_group_that_is_refused(line: Line) -> None:
     assert set(states().values()) == {"done"} and line.desk.released == [1, 2]
 
 
+def test_a_value_that_no_statement_takes(line: Line) -> None:
+    """It is found before anything is sent: the group goes the ordinary way, and nothing hangs."""
+    items = line.accept()
+    line.desk.finish(items[0], events=[("a\0b", None, {})])
+    line.desk.finish(items[1], events=[("message", None, {})])
+    assert not line.relay.post() and line.relay.open
+    assert line.desk.ledger.flush() == 2 and line.desk.released == [1, 2]
+    assert set(states().values()) == {"done"}
+
+
 def test_the_end_waits_for_what_is_on_its_way(line: Line) -> None:
     """The last commit of a process hears the answer itself when nobody listens any more."""
     items = line.accept(3)
