@@ -38,6 +38,22 @@ class Role(StrEnum):
 _RANKS = {role: rank for rank, role in enumerate(Role)}
 
 
+class StaffRole(StrEnum):
+    """What somebody may do in the panel; each role may do what the ones before it may."""
+
+    VIEWER = "viewer"
+    OPERATOR = "operator"
+    ADMIN = "admin"
+    OWNER = "owner"
+
+    def may(self, needed: StaffRole) -> bool:
+        """Whether this role is at least the needed one."""
+        return _STAFF.index(self) >= _STAFF.index(needed)
+
+
+_STAFF = list(StaffRole)
+
+
 class Status(StrEnum):
     """Whether a person takes part: banned by the team, or gone by their own act."""
 

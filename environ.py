@@ -141,6 +141,21 @@ class Environ:
                 _refuse(name, part, "numeric Telegram ids separated by commas, such as 12345,67890")
         return frozenset(map(int, parts))
 
+    def host(self, name: str, default: str) -> str:
+        """An address or a name to listen on."""
+        given = self.text(name) or default
+        if not re.fullmatch(r"[A-Za-z0-9.:-]{1,253}", given):
+            _refuse(name, given, "an address to listen on, such as 127.0.0.1 or 0.0.0.0")
+        return given
+
+    def hosts(self, name: str) -> tuple[str, ...]:
+        """Names of hosts, separated by commas; .name stands for all that is under it too."""
+        parts = list(self._parts(name))
+        for part in parts:
+            if not re.fullmatch(r"\.?[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*(:\d{1,5})?", part):
+                _refuse(name, part, "names of hosts separated by commas, such as bot.example.org")
+        return tuple(parts)
+
     def url(self, name: str, *schemes: str) -> str:
         """An address with one of the schemes, without a slash at its end; empty when not set."""
         given = self.text(name)

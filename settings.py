@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from environ import Environ, Secret, SettingsError, read_dotenv
 
@@ -46,6 +46,12 @@ class Settings:
     default_language: str = "en"
     metrics_port: int = 9090
     admin_port: int = 8000
+    admin_host: str = "127.0.0.1"
+    admin_metrics_port: int = 9092
+    admin_workers: int = 2
+    admin_threads: int = 8
+    trusted_hosts: tuple[str, ...] = ()
+    trusted_proxies: int = 0
     sandbox_port: int = 8081
     secret_key: Secret = Secret("")  # noqa: RUF009  immutable
     environment: str = "development"
@@ -108,7 +114,6 @@ def load(environ: Mapping[str, str] | None = None, *, folder: Path = Path()) -> 
         owner_ids=env.ids("OWNER_IDS") or frozenset(() if tokens else (SANDBOX_OWNER,)),
         default_language=env.choice("DEFAULT_LANGUAGE", base.default_language, LANGUAGES),
         metrics_port=env.port("METRICS_PORT", base.metrics_port),
-        admin_port=env.port("ADMIN_PORT", base.admin_port),
         sandbox_port=env.port("SANDBOX_PORT", base.sandbox_port),
         secret_key=_secret_key(env, environment, folder / "data" / "secret_key"),
         environment=environment,
@@ -120,9 +125,23 @@ def load(environ: Mapping[str, str] | None = None, *, folder: Path = Path()) -> 
         send_rate=env.rate("SEND_RATE", base.send_rate),
         send_rate_chat=env.rate("SEND_RATE_CHAT", base.send_rate_chat),
         send_rate_group=env.rate("SEND_RATE_GROUP", base.send_rate_group),
+        **_panel(env, base),
     )
     _check_together(settings)
     return settings
+
+
+def _panel(env: Environ, base: Settings) -> dict[str, Any]:
+    """What the panel is told: where it listens, and whom it believes."""
+    return {
+        "admin_host": env.host("ADMIN_HOST", base.admin_host),
+        "admin_port": env.port("ADMIN_PORT", base.admin_port),
+        "admin_metrics_port": env.port("ADMIN_METRICS_PORT", base.admin_metrics_port),
+        "admin_workers": env.whole("ADMIN_WORKERS", base.admin_workers, low=1, high=64),
+        "admin_threads": env.whole("ADMIN_THREADS", base.admin_threads, low=1, high=64),
+        "trusted_hosts": env.hosts("TRUSTED_HOSTS"),
+        "trusted_proxies": env.whole("TRUSTED_PROXIES", base.trusted_proxies, high=10),
+    }
 
 
 def _tokens(env: Environ, environment: str) -> tuple[Secret, ...]:
@@ -187,7 +206,11 @@ def _log_format(stream: TextIO | None) -> str:
 
 def _check_together(settings: Settings) -> None:
     """Refuse settings that are fine alone and wrong together."""
-    ports = {"METRICS_PORT": settings.metrics_port, "ADMIN_PORT": settings.admin_port}
+    ports = {
+        "METRICS_PORT": settings.metrics_port,
+        "ADMIN_PORT": settings.admin_port,
+        "ADMIN_METRICS_PORT": settings.admin_metrics_port,
+    }
     if settings.sandbox:
         ports["SANDBOX_PORT"] = settings.sandbox_port
     if settings.mode == "webhook":

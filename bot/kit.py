@@ -19,11 +19,12 @@ from bot.lease import Lease
 from bot.loader import load, locales
 from bot.memory import Clock, MemoryWire, Patience
 from database import Database, bind, open_database
-from models import TABLES, Failure
+from models import Failure
 from sandbox import cast
 from sandbox.telegram import Telegram
 from services.cache import open_cache
 from services.plugins import Preferences, Switches
+from staff import TABLES
 
 ROOT = Path(__file__).resolve().parent.parent
 

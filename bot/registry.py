@@ -13,7 +13,8 @@ from typing import Any
 from bot.hooks import HookError, ask
 from bot.plugin import Command, Handler, Plugin
 from bot.rules import DeclarationError, no_category
-from models import TABLES, Role, User
+from models import Role, User
+from staff import TABLES
 
 COMMANDS = 100
 """How many commands Telegram's menu holds."""

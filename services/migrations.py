@@ -18,7 +18,7 @@ from peewee_migrate.models import MigrateHistory
 from peewee_migrate.router import compile_migrations, void
 
 from database import Database, Sqlite, now
-from models import TABLES
+from staff import TABLES
 
 CORE = "core"
 INITIAL = "001_initial"

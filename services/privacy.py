@@ -15,7 +15,6 @@ import peewee
 
 from database import db, now
 from models import (
-    TABLES,
     AnalyticsEvent,
     Ban,
     Bot,
@@ -31,6 +30,7 @@ from models import (
 )
 from services import erasures
 from services.traces import Person, is_by, mentions, rows_with, scrub
+from staff import TABLES, Admin, Takeover
 
 Hooks: TypeAlias = Mapping[str, Callable[[User], Any]]
 """A function of each plugin that has one, by the plugin's name."""
@@ -114,6 +114,8 @@ def erase(telegram_id: int, hooks: Hooks, *, own: Update = NOBODY) -> Receipt:
             conversations=_erase_conversations(person),
             analytics_events=_erase_events(person),
             plugin_switches=_delete(PluginSwitch, PluginSwitch.chat_id == telegram_id),
+            takeovers=_delete(Takeover, Takeover.chat_id == telegram_id),
+            admins=_forget_admin(telegram_id),
             bots=_erase_menus(person),
             plugin_suspensions=_blank(person, Suspension, Suspension.failure, Suspension.traceback),
             **{model._meta.table_name: _erase_owned(model, user) for model in owned()},
@@ -140,6 +142,12 @@ def _erase_owned(model: type[peewee.Model], user: User) -> int:
     return _delete(model, model._meta.fields["user"] == user.id)
 
 
+def _forget_admin(telegram_id: int) -> int:
+    """Leave an account of the panel without the person: a password still opens it."""
+    mine = Admin.telegram_id == telegram_id
+    return int(Admin.update(telegram_id=None, updated_at=now()).where(mine).execute())
+
+
 def _core(user: User, person: Person) -> dict[str, Any]:
     mine = (Inbox.lane == person.telegram_id) & Inbox.payload.is_null(False)
     failed = Failure.user_id == person.telegram_id
@@ -161,6 +169,11 @@ def _core(user: User, person: Person) -> dict[str, Any]:
             )
             for model in owned()
         },
+        "admins": _dicts(
+            Admin.select(Admin.name, Admin.role, Admin.created_at).where(
+                Admin.telegram_id == person.telegram_id
+            )
+        ),
         "people_invited": User.select().where(User.referrer == user.id).count() if user.id else 0,
     }
 

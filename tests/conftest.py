@@ -26,7 +26,7 @@ import pytest
 import redis
 
 from database import Database, Postgres, Sqlite, bind, open_database
-from models import TABLES
+from staff import TABLES
 from tests.leaks import Search, pytest_configure, tables_with_token  # noqa: F401  a hook
 
 pytest_plugins = ["bot.testing"]

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-ROOMS = ("bot", "migrations", "models", "plugins", "sandbox", "services", "settings", "database")
-OURS = {*ROOMS, "choices", "environ", "tests", "bench"}
+ROOMS = ("admin", "bot", "migrations", "models", "plugins", "sandbox", "services", "settings")
+OURS = {*ROOMS, "choices", "database", "environ", "staff", "tests", "bench"}
 LONGEST_FILE = 300
 LONGEST_FUNCTION = 40
 
@@ -21,7 +21,7 @@ LONGEST_FUNCTION = 40
 # may import each other. Nothing imports a plugin.
 ORDER = """
     environ settings
-    database choices models migrations.*
+    database choices models staff migrations.*
     services.*
     bot.codec bot.logs bot.metrics bot.i18n
     bot.pace bot.limits bot.retries bot.form bot.wire bot.answer bot.courier bot.sending
@@ -36,6 +36,7 @@ ORDER = """
     bot.moving bot.lanes bot.crew bot.polling bot.notices
     bot.trial bot.core bot.chores bot.process bot.reload bot.renewal bot.opened bot.hail bot.start
     bot.upgrade bot.person bot.keep bot.run
+    admin admin.panel admin.headers admin.auth.* admin.views.* admin.api.* admin.app admin.gunicorn admin.wsgi
     sandbox.*
     bot.memory bot.actors bot.kit bot.examples bot.record bot.testing bot.__main__
     plugins.*
@@ -60,7 +61,9 @@ FILES = files()
 
 def place(module: str) -> int | None:
     """Where a module stands in the order; None when nobody gave it a place."""
-    for name in (module, f"{module}.*", f"{module.partition('.')[0]}.*"):
+    parts = module.split(".")
+    folders = [".".join(parts[:size]) for size in range(len(parts), 0, -1)]
+    for name in (module, *(f"{folder}.*" for folder in folders)):
         if name in ORDER:
             return ORDER.index(name)
     return None

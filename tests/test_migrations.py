@@ -12,7 +12,7 @@ import peewee
 import pytest
 
 from database import Database, bind, open_database
-from models import TABLES, Base, User
+from models import Base, User
 from services.migrations import (
     MigrationError,
     Source,
@@ -23,6 +23,7 @@ from services.migrations import (
     pending,
     rollback,
 )
+from staff import TABLES
 
 ROOT = Path(__file__).parent.parent
 CORE = sorted(f"core/{path.stem}" for path in (ROOT / "migrations").glob("0*.py"))
@@ -95,6 +96,7 @@ def schema(database: Database) -> list[tuple[object, ...]]:
             database.execute_sql(
                 "SELECT type, name, tbl_name, sql FROM sqlite_master"
                 " WHERE name NOT LIKE 'sqlite_%' AND tbl_name NOT LIKE 'migrat%'"
+                " AND type <> 'trigger'"
             )
         )
     rows: list[tuple[object, ...]] = []

@@ -13,9 +13,10 @@ import pytest
 from bot.__main__ import main
 from bot.testing import ROOT, ChatKit
 from database import bind, open_database
-from models import TABLES, User
+from models import User
 from services.cache import open_cache
 from settings import Secret, Settings, load
+from staff import TABLES
 
 PLUGINS = (ROOT / "plugins", Path(__file__).parent / "personal")
 

@@ -26,9 +26,10 @@ from bot.lease import Fenced, Lease
 from bot.raw import Raw
 from bot.testing import ChatKit
 from database import Database, db
-from models import TABLES, AnalyticsEvent, Failure, User
+from models import AnalyticsEvent, Failure, User
 from models import Inbox as Row
 from services import failures
+from staff import TABLES
 from tests.chaos.book import Book, Page
 from tests.chaos.post import BOT_ID, Post, message
 from tests.chaos.run_bot import Amnesiac, Forgetful

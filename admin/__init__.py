@@ -1,0 +1,1 @@
+"""The panel: what a team sees of its bot, and does with it, in a browser."""

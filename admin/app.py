@@ -1,0 +1,119 @@
+"""The panel's application: everything that answers, behind one gate."""
+
+from __future__ import annotations
+
+import logging
+
+from flask import Flask, Response, render_template, request
+from flask_admin import Admin
+from flask_admin.theme import Bootstrap4Theme
+from flask_wtf.csrf import CSRFProtect
+from werkzeug.exceptions import HTTPException
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from admin import headers
+from admin.auth import rights
+from admin.auth.browsers import Browsers
+from admin.auth.signin import SignIn
+from admin.panel import Panel
+from admin.views.overview import Overview
+from admin.views.page import Page
+from database import db, is_outage
+from staff import StaffRole
+
+log = logging.getLogger(__name__)
+
+BODY = 2**20
+"""Bytes that a request may bring."""
+
+
+def create_app(panel: Panel) -> Flask:
+    """Put the application together; it works on the bound database."""
+    app = Flask(__name__)
+    configure(app, panel)
+    browsers = Browsers(secure=not panel.settings.development, clock=panel.clock)
+    app.extensions["sessions"] = browsers
+    app.before_request(connect)
+    app.before_request(browsers.recognise)
+    app.before_request(rights.pass_gate)
+    CSRFProtect(app)
+    app.after_request(lambda response: headers.write(response, secure=browsers.secure))
+    app.teardown_request(disconnect)
+    app.register_error_handler(Exception, answer_error)
+    app.context_processor(context)
+    app.register_blueprint(SignIn(panel, browsers).blueprint())
+    theme = Bootstrap4Theme(base_template="panel.html", fluid=True)
+    desk = Admin(
+        app,
+        name="Steadygram",
+        theme=theme,
+        index_view=Overview(panel),
+        csp_nonce_generator=headers.nonce,
+    )
+    for page in pages(panel):
+        desk.add_view(page)
+    return app
+
+
+def pages(_panel: Panel) -> list[Page]:
+    """The pages, in the order of the menu."""
+    return []
+
+
+def configure(app: Flask, panel: Panel) -> None:
+    """What Flask and its extensions are told."""
+    settings = panel.settings
+    secure = not settings.development
+    app.config.update(
+        SECRET_KEY=settings.secret_key.reveal(),
+        MAX_CONTENT_LENGTH=BODY,
+        MAX_FORM_MEMORY_SIZE=BODY,
+        MAX_FORM_PARTS=2000,
+        SESSION_COOKIE_NAME="__Host-steadygram-form" if secure else "steadygram-form",
+        SESSION_COOKIE_SECURE=secure,
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        TRUSTED_HOSTS=list(settings.trusted_hosts) or None,
+        WTF_CSRF_TIME_LIMIT=None,
+        WTF_CSRF_SSL_STRICT=secure,
+        TEMPLATES_AUTO_RELOAD=False,
+    )
+    app.jinja_env.auto_reload = False
+    if hops := settings.trusted_proxies:
+        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
+            app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops
+        )
+
+
+def context() -> dict[str, object]:
+    """What every template may use."""
+    return {
+        "visitor": rights.visitor(),
+        "may": rights.may,
+        "roles": StaffRole,
+        "nonce": headers.nonce,
+    }
+
+
+def connect() -> None:
+    """Take a connection for the request."""
+    if request.endpoint and not request.endpoint.endswith("static"):
+        db.connect(reuse_if_open=True)
+
+
+def disconnect(_error: BaseException | None) -> None:
+    """Give the connection back."""
+    if not db.is_closed():
+        db.close()
+
+
+def answer_error(error: Exception) -> Response | tuple[str, int]:
+    """One sentence for whatever went wrong; what is secret stays in the log."""
+    if isinstance(error, HTTPException):
+        code, said = error.code or 500, error.description or ""
+    elif is_outage(error):
+        code, said = 503, "The database cannot be reached. Try again in a moment."
+    else:
+        log.error("%s %s failed", request.method, request.url_rule, exc_info=error)
+        code, said = 500, "Something went wrong on our side; it is in the log."
+    return render_template("error.html", code=code, said=said), code

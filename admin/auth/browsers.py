@@ -1,0 +1,57 @@
+"""Browsers: the cookie that says who is signed in, set, read and taken away."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from flask import g, request
+from werkzeug.wrappers import Response as BaseResponse
+
+from admin.auth.rights import Visitor
+from services import admins, sessions
+from staff import Admin, Session
+
+
+class Browsers:
+    """Sessions by cookie. In production the cookie needs https and cannot be set by a sibling."""
+
+    def __init__(self, *, secure: bool, clock: Callable[[], datetime]) -> None:
+        self.secure = secure
+        self.cookie = "__Host-steadygram" if secure else "steadygram"
+        self._clock = clock
+
+    def recognise(self) -> None:
+        """Find out who is signed in; before every request."""
+        token = request.cookies.get(self.cookie, "")
+        session = sessions.find(token, self._clock()) if token else None
+        g.visitor = Visitor(session.admin, session) if session else None
+
+    def sign_in(self, admin: Admin, response: BaseResponse) -> None:
+        """Begin a session in this browser; one that it had is ended."""
+        self.end_current()
+        token = admins.sign_in(
+            admin,
+            address=request.remote_addr or "",
+            agent=request.user_agent.string,
+            at=self._clock(),
+        )
+        response.set_cookie(
+            self.cookie, token, secure=self.secure, httponly=True, samesite="Lax", path="/"
+        )
+
+    def sign_out(self, response: BaseResponse) -> None:
+        """End this browser's session."""
+        self.end_current()
+        response.delete_cookie(
+            self.cookie, secure=self.secure, httponly=True, samesite="Lax", path="/"
+        )
+
+    def end_current(self) -> None:
+        """End the session that the request came with."""
+        if g.get("visitor"):
+            sessions.end(g.visitor.session.digest)
+
+    def is_fresh(self, session: Session) -> bool:
+        """Whether the password or a code was given a moment ago."""
+        return sessions.is_fresh(session, self._clock())

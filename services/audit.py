@@ -1,0 +1,107 @@
+"""The audit log: who did what in the panel, in rows that are only ever added."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from database import current, db, now
+from staff import AuditEntry
+
+WRITING = 0xAD17
+"""Key of the lock under which one entry at a time is written."""
+FIRST = "0" * 64
+MASK = "•••"
+SIZES = {"actor": 64, "address": 64, "action": 64, "target": 128}
+
+
+class Actor(NamedTuple):
+    """Who acts, and from where; the command line has no account."""
+
+    admin_id: int | None
+    name: str
+    address: str = ""
+
+
+TERMINAL = Actor(None, "command line")
+
+
+def record(
+    actor: Actor,
+    action: str,
+    target: str,
+    before: Mapping[str, Any] | None = None,
+    after: Mapping[str, Any] | None = None,
+    *,
+    reverts: int | None = None,
+) -> AuditEntry:
+    """Write an entry, in the transaction of what it tells of.
+
+    `action` is a word such as "user.ban", `target` what it was done to, as "user:12" - people by
+    their row's id, so that nothing of an erased person stays. Of `before` and `after`, equal
+    fields are left out; mask secrets with `MASK`.
+    """
+    before, after = _changes(before, after)
+    with db.atomic():
+        current().serialise(WRITING)
+        last = AuditEntry.select(AuditEntry.digest).order_by(AuditEntry.id.desc()).first()
+        entry = AuditEntry(
+            at=now(),
+            admin_id=actor.admin_id,
+            actor=actor.name[: SIZES["actor"]],
+            address=actor.address[: SIZES["address"]],
+            action=action[: SIZES["action"]],
+            target=target[: SIZES["target"]],
+            before=_plain(before),
+            after=_plain(after),
+            reverts=reverts,
+            previous=last.digest if last else FIRST,
+        )
+        entry.digest = digest(entry)
+        entry.save(force_insert=True)
+    return entry
+
+
+def verify() -> int | None:
+    """The id of the first entry that was changed, or that follows a missing one; None: all is well.
+
+    Entries taken from the end leave no gap: compare the last id with a backup's.
+    """
+    previous = FIRST
+    for entry in AuditEntry.select().order_by(AuditEntry.id).iterator():
+        if entry.previous != previous or entry.digest != digest(entry):
+            return int(entry.id)
+        previous = entry.digest
+    return None
+
+
+def digest(entry: AuditEntry) -> str:
+    """SHA-256 over all that an entry says, and over the entry before it."""
+    said = {name: entry.__data__.get(name) for name in AuditEntry._meta.sorted_field_names}
+    del said["id"], said["digest"]
+    text = json.dumps(said, sort_keys=True, default=_as_text)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _changes(
+    before: Mapping[str, Any] | None, after: Mapping[str, Any] | None
+) -> tuple[Mapping[str, Any] | None, Mapping[str, Any] | None]:
+    if before is None or after is None:
+        return before, after
+    same = {key for key in before.keys() & after.keys() if before[key] == after[key]}
+    return (
+        {key: value for key, value in before.items() if key not in same},
+        {key: value for key, value in after.items() if key not in same},
+    )
+
+
+def _plain(values: Mapping[str, Any] | None) -> Any:
+    """Values as JSON gives them back, so that the digest is the same after reading."""
+    return None if values is None else json.loads(json.dumps(values, default=_as_text))
+
+
+def _as_text(value: Any) -> str:
+    return value.isoformat(" ") if isinstance(value, datetime) else str(value)

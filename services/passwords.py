@@ -1,0 +1,64 @@
+"""Passwords: which are good enough, and how they are kept (argon2id)."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+SHORTEST, LONGEST = 12, 256
+COMMON = Path(__file__).parent / "common_passwords.txt"
+"""The 20,000 that leaked most often, by Royce Williams, as Django has them."""
+PADDING = " 0123456789!?.,-_*#$"
+
+_hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
+"""OWASP's password storage sheet: argon2id with 19 MiB, two passes, one lane."""
+
+
+def weakness(password: str, *, words: tuple[str, ...] = ()) -> str | None:
+    """One sentence on what is wrong with a new password, or None. `words` are the names around.
+
+    NIST SP 800-63B: length and a list of common ones, no rules of composition.
+    """
+    if len(password) < SHORTEST:
+        return f"A password has {SHORTEST} characters or more: three or four words will do."
+    if len(password) > LONGEST:
+        return f"A password has at most {LONGEST} characters."
+    plain = password.casefold()
+    bare = plain.strip(PADDING)
+    if not {plain, bare}.isdisjoint(common()) or len(set(plain)) < 5:
+        return "This password is among the first that are tried: choose another."
+    if not bare or bare in {word.casefold() for word in words}:
+        return "This password is hardly more than a name or a number: choose another."
+    return None
+
+
+def keep(password: str) -> str:
+    """The hash to keep."""
+    return _hasher.hash(password)
+
+
+def fits(password: str, kept: str | None) -> bool:
+    """Whether it is the password; takes as long when there is none to compare with."""
+    try:
+        return _hasher.verify(kept or _nobody(), password[:LONGEST]) and kept is not None
+    except (VerificationError, InvalidHashError):
+        return False
+
+
+def is_dated(kept: str) -> bool:
+    """Whether a hash was made with weaker parameters than today's."""
+    return _hasher.check_needs_rehash(kept)
+
+
+@cache
+def _nobody() -> str:
+    return _hasher.hash("nobody's password")
+
+
+@cache
+def common() -> frozenset[str]:
+    """Passwords that are tried first, in small letters."""
+    return frozenset(COMMON.read_text(encoding="utf-8").split("\n"))

@@ -1,0 +1,112 @@
+"""What tests of the panel share: an application on each engine, and people signed in to it.
+
+`panel`      what the pages work with, on an open database with empty tables and a clock of its own
+`app`        the application
+`visit`      a client of somebody signed in with a role, or (None) of nobody
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from admin.app import create_app
+from admin.panel import Panel
+from bot.registry import Registry
+from database import Database, now
+from services import passwords, sessions
+from settings import Secret, Settings
+from staff import Admin, StaffRole
+
+PASSWORD = "three small words"
+KEY = "k" * 32
+
+Visit = Callable[[StaffRole | None], "Browser"]
+
+
+class Clock:
+    """A time that stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.at = now()
+
+    def __call__(self) -> datetime:
+        return self.at
+
+    def pass_(self, **time: float) -> None:
+        """Let time pass, in the words of timedelta."""
+        self.at += timedelta(**time)
+
+
+class Browser(FlaskClient):
+    """A client that sends the form's token along, as the pages do."""
+
+    def post_form(self, path: str, page: str | None = None, **fields: Any) -> TestResponse:
+        """Post a form that stands on `page` (or on the path itself)."""
+        return self.post(path, data={"csrf_token": self.token(page or path), **fields})
+
+    def token(self, page: str = "/login") -> str:
+        """The token of a page's forms."""
+        text = self.get(page).text
+        found = re.search(r'name="csrf[_-]token" (?:value|content)="([^"]+)"', text)
+        assert found, f"{page} has no token: {text[:200]}"
+        return found[1]
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """The panel's clock."""
+    return Clock()
+
+
+@pytest.fixture
+def panel(database: Database, clock: Clock, tmp_path: Path) -> Panel:
+    """What the pages work with."""
+    settings = Settings(secret_key=Secret(KEY), plugins_path=(tmp_path,))
+    return Panel(settings, Registry(), clock=clock)
+
+
+@pytest.fixture
+def app(panel: Panel) -> Flask:
+    """The application."""
+    app = create_app(panel)
+    app.test_client_class = Browser
+    app.testing = True
+    app.config["PROPAGATE_EXCEPTIONS"] = False
+    return app
+
+
+def make_admin(role: StaffRole = StaffRole.OWNER, name: str = "") -> Admin:
+    """An account; its password is PASSWORD."""
+    admin: Admin = Admin.create(name=name or role.value, role=role, password=_kept())
+    return admin
+
+
+def _kept(*, made: list[str] = []) -> str:  # noqa: B006  hashed once: that is slow on purpose
+    if not made:
+        made.append(passwords.keep(PASSWORD))
+    return made[0]
+
+
+@pytest.fixture
+def visit(app: Flask, clock: Clock) -> Visit:
+    """Somebody's browser."""
+
+    def come(role: StaffRole | None) -> Browser:
+        browser = app.test_client()
+        assert isinstance(browser, Browser)
+        if role:
+            admin = Admin.get_or_none(Admin.name == role.value) or make_admin(role)
+            token = sessions.begin(admin, address="127.0.0.1", agent="tests", at=clock())
+            browser.set_cookie("steadygram", token)
+        return browser
+
+    return come
