@@ -16,9 +16,15 @@ from admin.auth import rights
 from admin.auth.browsers import Browsers
 from admin.auth.paths import refuse_foreign
 from admin.auth.signin import SignIn
+from admin.line import Line
 from admin.panel import Panel
+from admin.views import contributed
+from admin.views.bots import Bots
+from admin.views.chats import Chats
+from admin.views.failures import Failures
 from admin.views.overview import Overview
 from admin.views.page import Page
+from admin.views.plugins import Plugins
 from database import db, is_outage
 from staff import StaffRole
 
@@ -57,9 +63,16 @@ def create_app(panel: Panel) -> Flask:
     return app
 
 
-def pages(_panel: Panel) -> list[Page]:
+def pages(panel: Panel) -> list[Page]:
     """The pages, in the order of the menu."""
-    return []
+    line = Line(panel.settings, panel.wire)
+    return [
+        Plugins(panel),
+        Failures(panel),
+        Chats(panel, line),
+        Bots(panel, line),
+        *contributed.tables(panel),
+    ]
 
 
 def configure(app: Flask, panel: Panel) -> None:
