@@ -22,8 +22,9 @@ from staff import StaffRole
 log = logging.getLogger(__name__)
 
 TEXTS = (peewee.CharField, peewee.TextField)
-EDITABLE = (*TEXTS, peewee.IntegerField, peewee.FloatField, peewee.DecimalField, peewee.DateField)
-"""Columns that a form can hold; a bool, a big number and a choice are among them by their bases."""
+NUMBERS = (peewee.IntegerField, peewee.FloatField, peewee.DecimalField)
+EDITABLE = (*TEXTS, *NUMBERS, peewee.BooleanField, peewee.DateField)
+"""Columns that a form can hold; big numbers and choices are among them by their bases."""
 SHORT = 200
 """Letters of a value that a list shows."""
 
