@@ -13,8 +13,10 @@ from services.audit import Actor
 
 MOST = 1000
 """Groups that are looked at."""
-COUNTED = 1000
-"""Failures of a group up to which they are counted."""
+LISTED = 200
+"""Failures of a group up to which a list counts them..."""
+COUNTED = 10_000
+"""...and up to which they are counted when one group is looked at."""
 BATCH = 100
 """Failures that are replayed or dismissed in one transaction."""
 ACTS = {"replay": failures.replay, "dismiss": failures.dismiss}
@@ -22,7 +24,7 @@ OPEN = Failure.state == "open"
 
 
 class Group(NamedTuple):
-    """Failures of one kind, with the newest; counts of more than COUNTED are COUNTED + 1."""
+    """Failures of one kind, with the newest; counts end one above what they are counted to."""
 
     fingerprint: str
     last: Failure
@@ -70,8 +72,8 @@ def walk(*, only_open: bool) -> str:
     """
 
 
-def about(ids: Sequence[int]) -> list[Group]:
-    """The groups that these failures stand for, in this order."""
+def about(ids: Sequence[int], most: int = LISTED) -> list[Group]:
+    """The groups that these failures stand for, in this order, counted up to so many."""
     if not ids:
         return []
     rows = {row.id: row for row in Failure.select().where(Failure.id.in_(ids))}
@@ -80,10 +82,10 @@ def about(ids: Sequence[int]) -> list[Group]:
             (SELECT id FROM failures WHERE fingerprint >= mine.fingerprint
              ORDER BY fingerprint, id LIMIT 1),
             (SELECT COUNT(*) FROM (SELECT 1 FROM failures
-             WHERE fingerprint = mine.fingerprint LIMIT {COUNTED + 1}) AS counted),
+             WHERE fingerprint = mine.fingerprint LIMIT {most + 1}) AS counted),
             (SELECT COUNT(*) FROM (SELECT 1 FROM failures
              WHERE state = 'open' AND fingerprint = mine.fingerprint
-             LIMIT {COUNTED + 1}) AS counted)
+             LIMIT {most + 1}) AS counted)
         FROM failures AS mine WHERE mine.id IN ({", ".join([db.param] * len(ids))})
     """
     counts = {row[0]: row[1:] for row in db.execute_sql(sql, list(ids))}
@@ -103,7 +105,7 @@ def find(fingerprint: str) -> Group | None:
     """One group, or None; its newest open failure stands for it, without one the newest."""
     mine = Failure.select(Failure.id).where(Failure.fingerprint == fingerprint)
     row = _newest(mine.where(OPEN)) or _newest(mine)
-    return next(iter(about([row.id])), None) if row else None
+    return next(iter(about([row.id], COUNTED)), None) if row else None
 
 
 def members(fingerprint: str, *, before: int | None = None, size: int = 20) -> list[Failure]:

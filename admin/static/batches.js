@@ -20,7 +20,7 @@
   async function run(form) {
     stopped = false;
     working(true);
-    let state = { done: 0, skipped: 0, after: 0, last: 0 };
+    let state = { done: 0, skipped: 0, after: 0, last: 0, of: 0 };
     while (!stopped && state.after !== null) {
       const answer = await fetch(form.action, {
         method: "POST",

@@ -54,7 +54,7 @@ class Failures(Page):
             plugin=plugin,
             page=page,
             plugins=sorted(self.panel.registry.paths),
-            counted=groups.COUNTED,
+            counted=groups.LISTED,
         )
 
     @expose("/group/<fingerprint>")
@@ -100,14 +100,16 @@ class Failures(Page):
         _group(fingerprint)
         last = field_number("last", default=0) or groups.newest_open(fingerprint)
         after = field_number("after", default=0)
+        of = field_number("of", default=0) or groups.left(fingerprint, *_bounds(after, last))
         step = groups.step(actor(), act, fingerprint, *_bounds(after, last))
-        state = {
+        state: dict[str, Any] = {
             "done": field_number("done", default=0) + step.done,
             "skipped": field_number("skipped", default=0) + step.skipped,
             "after": step.after,
             "last": last,
-            "left": groups.left(fingerprint, step.after, last) if step.after else 0,
+            "of": of,
         }
+        state["left"] = max(0, of - state["done"] - state["skipped"]) if step.after else 0
         if request.accept_mimetypes.best == "application/json":
             return jsonify(state)
         return self.render("failures/progress.html", act=act, fingerprint=fingerprint, **state)

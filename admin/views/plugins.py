@@ -155,6 +155,7 @@ class Plugins(Page):
             chats={row.telegram_id: row for row in _chats(off)},
             off=off,
             offered=list(Chat.select().order_by(Chat.id.desc()).limit(CHATS)),
+            counted=groups.LISTED,
             failures=groups.about(groups.newest(only_open=False, plugin=card.name)[:FAILURES]),
         )
 

@@ -127,7 +127,7 @@ def test_without_a_script_a_click_goes_on(operator: Browser) -> None:
         fail(update_id=number)
     page = operator.post_form("/failures/group/f/dismiss", "/failures/group/f").text
     assert f"{groups.BATCH} dismissed" in page and "1 are still to do" in page and "Stop" in page
-    fields = dict(re.findall(r'name="(after|last|done|skipped)" value="(\d+)"', page))
+    fields = dict(re.findall(r'name="(after|last|done|skipped|of)" value="(\d+)"', page))
     page = operator.post_form("/failures/group/f/dismiss", "/failures/group/f", **fields).text
     assert f"{groups.BATCH + 1} dismissed" in page and "That was all" in page
     assert not Failure.select().where(Failure.state == "open").exists()
