@@ -15,6 +15,7 @@ from admin import headers
 from admin.auth import rights
 from admin.auth.browsers import Browsers
 from admin.auth.doors import Doors
+from admin.auth.paths import refuse_foreign
 from admin.auth.signin import SignIn
 from admin.panel import Panel
 from admin.views.account import Account
@@ -40,6 +41,7 @@ def create_app(panel: Panel) -> Flask:
     app.before_request(connect)
     app.before_request(browsers.recognise)
     app.before_request(rights.pass_gate)
+    app.before_request(refuse_foreign)
     CSRFProtect(app)
     app.after_request(lambda response: headers.write(response, secure=browsers.secure))
     app.teardown_request(disconnect)
