@@ -155,7 +155,7 @@ def check(name: str, password: str) -> Admin | None:
     if admin is None or not right or admin.disabled:
         return None
     if admin.password and passwords.is_dated(admin.password):
-        change(admin, password=passwords.keep(password))
+        _keep_anew(admin, password)
     return admin
 
 
@@ -194,6 +194,13 @@ def shut_out(admin: Admin, *, but: str = "") -> None:
 def sweep(at: datetime) -> int:
     """Forget sessions, links and counted attempts that are over."""
     return sessions.sweep(at) + links.sweep(at) + attempts.sweep(at)
+
+
+def _keep_anew(admin: Admin, password: str) -> None:
+    """Keep the same password by today's parameters, unless another was chosen meanwhile."""
+    kept, same = passwords.keep(password), Admin.password == admin.password
+    if Admin.update(password=kept).where(Admin.id == admin.id, same).execute():
+        admin.take({"password": kept})
 
 
 def _refuse_taken(telegram_id: int | None, *, but: int = 0) -> None:
