@@ -261,8 +261,9 @@ class Table(Page, ModelView):  # type: ignore[misc]
 
 
 def _changed(before: dict[str, Any], row: peewee.Model) -> dict[str, Any]:
-    """Which columns were changed. Not to what: a row may hold what somebody wrote, and the audit
-    log keeps what it holds also after they are erased.
+    """Which columns were changed, and not to what.
+
+    A row may hold what somebody wrote, and the audit log keeps what it holds when they are erased.
     """
     now = row.__data__
     names = [name for name in now if name not in before or before[name] != now[name]]
