@@ -174,7 +174,7 @@ def test_a_filter_stays_on_the_way_to_the_next_page(visit: Visit) -> None:
 
 
 def test_an_edit_writes_what_was_changed_and_nothing_else(visit: Visit) -> None:
-    """A counter that the bot raised meanwhile stays raised; noted is what was changed, not to what."""
+    """A counter that the bot raised meanwhile stays; noted is what was changed, not to what."""
     (user,) = people(1)
     browser = visit(StaffRole.ADMIN)
     path = f"/people/edit/?id={user.id}"
