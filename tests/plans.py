@@ -11,7 +11,11 @@ from typing import Any, TypeAlias
 from database import Database
 
 Statement: TypeAlias = tuple[str, Any]
-_WALK = re.compile(r"Seq Scan on (\w+)|SCAN (\w+)")
+_PARTIAL = "inbox_open|messages_waiting|messages_unread"
+"""Indexes that hold only what waits, and may be walked through."""
+_WALK = re.compile(
+    rf"Seq Scan on (\w+)|SCAN (\w+)\b(?! USING (?:COVERING )?INDEX (?:{_PARTIAL})\b)"
+)
 _ALIAS = re.compile(r'"(\w+)" AS "(\w+)"')
 _ASKS = re.compile(r"\s*(WITH|SELECT)\b", re.IGNORECASE)
 
@@ -50,7 +54,7 @@ def walks(database: Database, run: list[Statement], *, small: set[str]) -> set[s
     want to.
     """
     found: set[str] = set()
-    with database.connection_context(), database.atomic():
+    with database.atomic():
         if database.param == "%s":
             database.execute_sql("SET LOCAL enable_seqscan = off")
         explain = "EXPLAIN " if database.param == "%s" else "EXPLAIN QUERY PLAN "
@@ -60,4 +64,4 @@ def walks(database: Database, run: list[Statement], *, small: set[str]) -> set[s
                 for row in database.execute_sql(explain + sql, values).fetchall():
                     seen = (name for pair in _WALK.findall(str(row[-1])) for name in pair)
                     found |= {named.get(name, name) for name in seen}
-    return found - small - {""}
+        return found.intersection(database.get_tables()) - small
