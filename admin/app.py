@@ -14,10 +14,12 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from admin import headers
 from admin.auth import rights
 from admin.auth.browsers import Browsers
+from admin.auth.paths import refuse_foreign
 from admin.auth.signin import SignIn
 from admin.panel import Panel
 from admin.views.overview import Overview
 from admin.views.page import Page
+from admin.views.system import System
 from database import db, is_outage
 from staff import StaffRole
 
@@ -36,6 +38,7 @@ def create_app(panel: Panel) -> Flask:
     app.before_request(connect)
     app.before_request(browsers.recognise)
     app.before_request(rights.pass_gate)
+    app.before_request(refuse_foreign)
     CSRFProtect(app)
     app.after_request(lambda response: headers.write(response, secure=browsers.secure))
     app.teardown_request(disconnect)
@@ -55,9 +58,9 @@ def create_app(panel: Panel) -> Flask:
     return app
 
 
-def pages(_panel: Panel) -> list[Page]:
+def pages(panel: Panel) -> list[Page]:
     """The pages, in the order of the menu."""
-    return []
+    return [System(panel)]
 
 
 def configure(app: Flask, panel: Panel) -> None:

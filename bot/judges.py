@@ -10,6 +10,7 @@ import redis
 from bot import middleware, words
 from bot.conversations import Open
 from bot.imagined import Silent
+from bot.logs import mask
 from bot.middleware import Turn
 from bot.throttle import Throttle, Verdict
 from models import Ban, Inbox
@@ -204,7 +205,7 @@ def handler(turn: Turn, dispatch: Dispatch) -> Station:
         return Station("Handler", f"{head}The filter of {turn.label} wants to know more: {error}.")
     except Exception as error:  # noqa: BLE001 - a plugin's filter raises what it likes
         turn.outcome = "error"
-        said = f"{head}The filter of {turn.label} raises {type(error).__name__}: {error}"
+        said = f"{head}The filter of {turn.label} raises {type(error).__name__}: {mask(str(error))}"
         return Station("Handler", said, decides=True)
     if turn.handler is None:
         return Station("Handler", f"{head}No handler takes it: nothing is answered.", decides=True)
