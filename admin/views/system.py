@@ -89,8 +89,9 @@ class System(Page):
         from bot.explain import Question
 
         bots, said = self._bots(), request.form.get("bot", "")
-        bot_id = int(said) if NUMBER.fullmatch(said) else next(iter(bots))
-        if bot_id not in bots:
+        if not said:
+            said = str(next(iter(bots)))
+        if not NUMBER.fullmatch(said) or (bot_id := int(said)) not in bots:
             raise Unclear("There is no such bot here: choose one of the list.")
         user_id = self._person(request.form.get("user", "").strip())
         chat = request.form.get("chat", "").strip()
