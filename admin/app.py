@@ -17,6 +17,7 @@ from admin.auth.browsers import Browsers
 from admin.auth.paths import refuse_foreign
 from admin.auth.signin import SignIn
 from admin.panel import Panel
+from admin.views.audit import Audit
 from admin.views.overview import Overview
 from admin.views.page import Page
 from admin.views.system import System
@@ -60,7 +61,7 @@ def create_app(panel: Panel) -> Flask:
 
 def pages(panel: Panel) -> list[Page]:
     """The pages, in the order of the menu."""
-    return [System(panel)]
+    return [Audit(panel), System(panel)]
 
 
 def configure(app: Flask, panel: Panel) -> None:

@@ -10,7 +10,7 @@ import peewee
 from database import db, now
 from services import audit, passwords, sessions
 from services.audit import MASK, Actor
-from staff import Admin, StaffRole
+from staff import Admin, AuditEntry, StaffRole
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}")
 
@@ -75,14 +75,17 @@ def set_password(actor: Actor, admin: Admin, password: str, *, but: str = "") ->
         )
 
 
-def set_role(actor: Actor, admin: Admin, role: StaffRole) -> None:
+def set_role(
+    actor: Actor, admin: Admin, role: StaffRole, *, reverts: int | None = None
+) -> AuditEntry:
     """Give an account another role and end its sessions. Raises Refused for the last owner."""
     with db.atomic():
         before = {"role": admin.role}
         _set(admin, role=role)
         _keep_an_owner()
         sessions.end_all(admin)
-        audit.record(actor, "admin.role", f"admin:{admin.id}", before, {"role": role})
+        target, after = f"admin:{admin.id}", {"role": role}
+        return audit.record(actor, "admin.role", target, before, after, reverts=reverts)
 
 
 def set_disabled(actor: Actor, admin: Admin, disabled: bool) -> None:
