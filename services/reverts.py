@@ -121,6 +121,8 @@ def _time(value: Any) -> datetime | None:
 
 
 def _said(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return "nothing" if value is None or value == "" else repr(value)[:80]
 
 

@@ -139,4 +139,6 @@ def _text(fields: Mapping[str, Any], name: str) -> str | None:
     if name not in fields:
         return None
     value = fields[name]
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return "–" if value is None or value == "" else str(value)
