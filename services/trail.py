@@ -14,7 +14,7 @@ from services.figures import bounds
 from staff import Admin, AuditEntry
 
 SIZE = 50
-WINDOW = 5000
+WINDOW = 2000
 """Entries that one search looks through."""
 NEWEST = 2**63 - 1
 ACTIONS = """
