@@ -30,13 +30,15 @@ class Undo:
 
     `role` is what the deed itself needs. `read` gives how a target is now, by the names that
     entries use, and raises Refused when it is gone; `write` makes it so, and may record that
-    itself. `action` names the deed that taking back is.
+    itself. `action` names the deed that taking back is, `locks` are those under which such deeds
+    are done, in the order in which they are taken.
     """
 
     role: StaffRole
     read: Callable[[str, Default], State]
     write: Callable[[Actor, str, State, int], AuditEntry | None]
     action: str = ""
+    locks: tuple[int, ...] = (audit.WRITING,)
 
 
 def revert(
@@ -47,13 +49,14 @@ def revert(
     Raises Refused when that is not possible, or not any more.
     """
     with db.atomic():
-        current().serialise(audit.WRITING)
         entry = AuditEntry.get_or_none(AuditEntry.id == entry_id)
         if entry is None:
             raise Refused("There is no such entry.")
         if said := hindrance(entry):
             raise Refused(said)
         undo = REGISTRY[entry.action]
+        for lock in undo.locks:
+            current().serialise(lock)
         if not role.may(undo.role):
             raise Refused(f"Taking this back needs the role {undo.role}; yours is {role}.")
         if other := reverted([entry]).get(entry.id):
@@ -254,6 +257,11 @@ REGISTRY: Mapping[str, Undo] = {
     "user.language": Undo(StaffRole.OPERATOR, _read_user, _set_language),
     "plugin.switch": Undo(StaffRole.ADMIN, _read_switch, _set_switch),
     "plugin.setting": Undo(StaffRole.ADMIN, _read_setting, _set_setting),
-    "admin.role": Undo(StaffRole.OWNER, _read_admin, _set_admin_role),
+    "admin.role": Undo(
+        StaffRole.OWNER,
+        _read_admin,
+        _set_admin_role,
+        locks=(admins.CHANGING, audit.WRITING),
+    ),
 }
 """What can be taken back."""
