@@ -22,12 +22,14 @@ from admin.panel import Panel
 from admin.views import contributed
 from admin.views.account import Account
 from admin.views.admins import Admins
+from admin.views.audit import Audit
 from admin.views.bots import Bots
 from admin.views.chats import Chats
 from admin.views.failures import Failures
 from admin.views.overview import Overview
 from admin.views.page import Page
 from admin.views.plugins import Plugins
+from admin.views.system import System
 from database import db, is_outage
 from services.attempts import TooMany
 from staff import StaffRole
@@ -80,6 +82,8 @@ def pages(panel: Panel) -> list[Page]:
         Bots(panel, line),
         *contributed.tables(panel),
         Admins(panel),
+        Audit(panel),
+        System(panel),
         Account(panel),
     ]
 

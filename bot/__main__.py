@@ -66,10 +66,11 @@ def migrate(settings: Settings, options: argparse.Namespace) -> int:
 
 
 def check(settings: Settings, options: argparse.Namespace) -> int:
-    """Load every plugin strictly and say what is wrong; exit code 1 when something is."""
+    """Load every plugin strictly, verify the audit log, say what is wrong; exit code 1 if so."""
+    from bot import chain
     from bot.loader import check
 
-    code = check(settings)
+    code = max(check(settings), chain.check(settings))
     return play_examples(settings) or code if options.examples else code
 
 
