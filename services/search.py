@@ -20,8 +20,10 @@ NAMES = (User.first_name, User.last_name, User.username)
 def condition(term: str) -> Any:
     """The people whom a term means: by Telegram id, or each of its words in a name of theirs.
 
-    A word that begins with @ is looked for in usernames alone.
+    A word that begins with @ is looked for in usernames alone; no words mean everybody.
     """
+    if not term.strip():
+        return User.id > 0
     named = reduce(and_, map(_named, term.split()[:MOST_WORDS]))
     number = number_of(term)
     return named if number is None else named | (User.telegram_id == number)
