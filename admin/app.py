@@ -17,8 +17,10 @@ from admin.auth.browsers import Browsers
 from admin.auth.paths import refuse_foreign
 from admin.auth.signin import SignIn
 from admin.panel import Panel
+from admin.views.events import Events
 from admin.views.overview import Overview
 from admin.views.page import Page
+from admin.views.users import Users
 from database import db, is_outage
 from staff import StaffRole
 
@@ -57,9 +59,9 @@ def create_app(panel: Panel) -> Flask:
     return app
 
 
-def pages(_panel: Panel) -> list[Page]:
+def pages(panel: Panel) -> list[Page]:
     """The pages, in the order of the menu."""
-    return []
+    return [Users(panel), Events(panel)]
 
 
 def configure(app: Flask, panel: Panel) -> None:
