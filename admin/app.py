@@ -25,11 +25,13 @@ from admin.views.admins import Admins
 from admin.views.audit import Audit
 from admin.views.bots import Bots
 from admin.views.chats import Chats
+from admin.views.events import Events
 from admin.views.failures import Failures
 from admin.views.overview import Overview
 from admin.views.page import Page
 from admin.views.plugins import Plugins
 from admin.views.system import System
+from admin.views.users import Users
 from database import db, is_outage
 from services.attempts import TooMany
 from staff import StaffRole
@@ -76,8 +78,10 @@ def pages(panel: Panel) -> list[Page]:
     """The pages, in the order of the menu."""
     line = Line(panel.settings, panel.wire)
     return [
+        Users(panel),
         Plugins(panel),
         Failures(panel),
+        Events(panel),
         Chats(panel, line),
         Bots(panel, line),
         *contributed.tables(panel),

@@ -76,6 +76,8 @@ class Table(Page, ModelView):  # type: ignore[misc]
         size = page_size or self.page_size
         keys = self.chosen(self.model.select(self.key), search)
         order = self._order(sort_column, bool(sort_desc))
+        if (field := self._sorted_by(sort_column)) is not None and field.null:
+            keys = keys.where(field.is_null(False))  # each database puts them at another end
         keys = keys.order_by(*order).limit(size).offset((page or 0) * size)
         rows = list(self.model.select().where(self.key.in_(keys)).order_by(*order))
         for name in self.prefetched:
@@ -89,7 +91,7 @@ class Table(Page, ModelView):  # type: ignore[misc]
 
     def chosen(self, query: Any, search: str | None) -> Any:
         """A query narrowed to what the address asks for; 400 for what cannot be asked."""
-        if search and search.strip():
+        if self._search_supported and search and search.strip():
             query = query.where(self.match(search.strip()))
         for each in self.narrowed_by:
             if value := request.args.get(each.name, "").strip():
@@ -116,6 +118,7 @@ class Table(Page, ModelView):  # type: ignore[misc]
         if template == self.list_template:
             search = given.get("search")
             given.update(amount=self.amount(search), narrowed=self._narrowed())
+            given["left_out"] = self._left_out(given.get("sort_column"))
             given["link"] = partial(self._link, given["extra_args"])
         return super().render(template, **given)
 
@@ -125,7 +128,7 @@ class Table(Page, ModelView):  # type: ignore[misc]
 
     def get_empty_list_message(self) -> str:
         """What an empty list says."""
-        return "Nothing fits." if request.args else self.empty
+        return "Nothing fits: change the search or the filters." if request.args else self.empty
 
     def get_one(self, id: Any) -> peewee.Model | None:  # noqa: A002
         """A row by its key, or None, also for what cannot be a key."""
@@ -176,12 +179,19 @@ class Table(Page, ModelView):  # type: ignore[misc]
 
     def _order(self, column: str | None, descending: bool) -> list[Any]:
         """By the column, then by key; without one, the newest first. Pages never overlap."""
-        if column is None:
+        field = self._sorted_by(column)
+        if field is None:
             return [self.key.desc()]
-        field = self._sortable_columns[column]
-        field = getattr(self.model, field) if isinstance(field, str) else field
         ways = [each.desc() if descending else each.asc() for each in (field, self.key)]
         return ways[1:] if field is self.key else ways
+
+    def _sorted_by(self, column: str | None) -> peewee.Field[Any] | None:
+        """The field that a column of the list is sorted by."""
+        if column is None:
+            return None
+        field = self._sortable_columns[column]
+        found: peewee.Field[Any] = getattr(self.model, field) if isinstance(field, str) else field
+        return found
 
     def _fetch(self, rows: list[peewee.Model], name: str) -> None:
         """Fetch what the rows point at by one key, in one query."""
@@ -205,6 +215,14 @@ class Table(Page, ModelView):  # type: ignore[misc]
     def _narrowed(self) -> list[tuple[Filter, str]]:
         """The filters, each with what is chosen."""
         return [(each, request.args.get(each.name, "")) for each in self.narrowed_by]
+
+    def _left_out(self, place: int | None) -> str:
+        """The column that rows must have something in, to be sorted by it."""
+        if place is None:
+            return ""
+        column, name = self._list_columns[place]
+        field = self._sorted_by(column)
+        return str(name) if field is not None and field.null else ""
 
     def _link(self, extra: dict[str, str], **changed: Any) -> str:
         """The address of this list with some arguments changed; None drops one."""
