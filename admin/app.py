@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import TYPE_CHECKING
 
 from flask import Flask, Response, render_template, request
 from flask_admin import Admin
@@ -11,36 +12,46 @@ from flask_wtf.csrf import CSRFProtect
 from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from admin import headers
+from admin import headers, probes
 from admin.auth import rights
 from admin.auth.browsers import Browsers
 from admin.auth.signin import SignIn
+from admin.bounds import BODY
 from admin.panel import Panel
+from admin.probes import Probes
+from admin.traffic import Traffic, request_id
 from admin.views.overview import Overview
 from admin.views.page import Page
 from database import db, is_outage
 from staff import StaffRole
 
+if TYPE_CHECKING:
+    from prometheus_flask_exporter import PrometheusMetrics
+
 log = logging.getLogger(__name__)
 
-BODY = 2**20
-"""Bytes that a request may bring."""
+RETRY_AFTER = "2"
+"""Seconds after which it is worth while to ask again."""
 
 
-def create_app(panel: Panel) -> Flask:
-    """Put the application together; it works on the bound database."""
+def create_app(panel: Panel, *, metrics: PrometheusMetrics | None = None) -> Flask:
+    """Put the application together; it works on the bound database. `metrics` count requests."""
     app = Flask(__name__)
     configure(app, panel)
+    if metrics:
+        metrics.init_app(app)
+    Traffic(panel.settings, ticks=panel.ticks).watch(app)
     browsers = Browsers(secure=not panel.settings.development, clock=panel.clock)
     app.extensions["sessions"] = browsers
     app.before_request(connect)
-    app.before_request(browsers.recognise)
+    app.before_request(lambda: None if is_bare() else browsers.recognise())
     app.before_request(rights.pass_gate)
     CSRFProtect(app)
     app.after_request(lambda response: headers.write(response, secure=browsers.secure))
     app.teardown_request(disconnect)
     app.register_error_handler(Exception, answer_error)
     app.context_processor(context)
+    app.register_blueprint(Probes(panel).blueprint())
     app.register_blueprint(SignIn(panel, browsers).blueprint())
     theme = Bootstrap4Theme(base_template="panel.html", fluid=True)
     desk = Admin(
@@ -73,7 +84,6 @@ def configure(app: Flask, panel: Panel) -> None:
         SESSION_COOKIE_SECURE=secure,
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
-        TRUSTED_HOSTS=list(settings.trusted_hosts) or None,
         WTF_CSRF_TIME_LIMIT=None,
         WTF_CSRF_SSL_STRICT=secure,
         TEMPLATES_AUTO_RELOAD=False,
@@ -95,25 +105,41 @@ def context() -> dict[str, object]:
     }
 
 
+def is_bare() -> bool:
+    """Whether a request needs no database: for a file, for a probe, or for nothing there is."""
+    endpoint = request.endpoint or "static"
+    return endpoint.endswith("static") or request.blueprint == probes.NAME
+
+
 def connect() -> None:
     """Take a connection for the request."""
-    if request.endpoint and not request.endpoint.endswith("static"):
+    if not is_bare():
         db.connect(reuse_if_open=True)
 
 
 def disconnect(_error: BaseException | None) -> None:
-    """Give the connection back."""
-    if not db.is_closed():
-        db.close()
+    """Give the connection back; one that broke meanwhile is not worth an error any more."""
+    try:
+        if not db.is_closed():
+            db.close()
+    except Exception as error:
+        if not is_outage(error):
+            raise
+        log.warning("a connection was lost: %s", error)
 
 
-def answer_error(error: Exception) -> Response | tuple[str, int]:
+def answer_error(error: Exception) -> Response:
     """One sentence for whatever went wrong; what is secret stays in the log."""
+    headers = {}
     if isinstance(error, HTTPException):
         code, said = error.code or 500, error.description or ""
     elif is_outage(error):
         code, said = 503, "The database cannot be reached. Try again in a moment."
+        headers["Retry-After"] = RETRY_AFTER
+        log.warning("the database cannot be reached: %s", error)
     else:
-        log.error("%s %s failed", request.method, request.url_rule, exc_info=error)
+        route = request.url_rule.rule if request.url_rule else "nothing"
+        log.error("%s failed", route, exc_info=error, extra={"request_id": request_id()})
         code, said = 500, "Something went wrong on our side; it is in the log."
-    return render_template("error.html", code=code, said=said), code
+    page = render_template("error.html", code=code, said=said, request_id=request_id())
+    return Response(page, code, headers)
