@@ -30,7 +30,7 @@ workers = _settings.admin_workers
 threads = _settings.admin_threads
 worker_class = "admin.gatherer.Gatherer"
 worker_connections = 400  # each is a file, and many systems allow a process 1024
-worker_tmp_dir = memory()
+worker_tmp_dir = str(memory())
 timeout = 60
 graceful_timeout = 10  # honcho's processes, and docker's, have not much longer
 keepalive = 5
@@ -45,7 +45,7 @@ preload_app = False  # each worker loads the plugins as they are when it begins
 reuse_port = False  # of its own sockets a worker that ends would take the waiting ones with it
 
 _held: dict[str, Any] = {}
-"""What this process must not let go of: its log, and the socket that answers scrapes."""
+"""What this process must not let go of: its log, a lock, and the socket that answers scrapes."""
 
 
 def on_starting(_server: Any) -> None:
@@ -57,7 +57,7 @@ def on_starting(_server: Any) -> None:
     database.close_all()  # no connection is there when workers are forked
     if said := _rehearse():
         _refuse(said)
-    make_folder(os.environ)
+    _held["folder"] = make_folder(os.environ)
 
 
 def when_ready(_server: Any) -> None:

@@ -21,6 +21,7 @@ from bot.serve import GUNICORN
 from tests.chaos.town import ROOT, free_port
 
 PATIENCE = 30.0
+READY = "panel_worker_ready"
 
 
 class Answer:
@@ -38,15 +39,21 @@ class Answer:
 
 
 class Served:
-    """A gunicorn with the panel, on ports of its own; `options` are of gunicorn's command line."""
+    """A gunicorn with the panel, on ports of its own; `options` are of gunicorn's command line.
+
+    The last of them may name an application, of a control, by its module.
+    """
 
     def __init__(self, folder: Path, database_url: str, *options: str, **environ: str) -> None:
         self.port, self.metrics_port = free_port(), free_port()
         self.log = folder / "panel.log"
         plugins = folder / "plugins"
         plugins.mkdir(exist_ok=True)
+        self.log.touch()
         self._folder = folder
-        self._command = [sys.executable, *GUNICORN[:-1], *options, GUNICORN[-1]]
+        *command, app = (*GUNICORN[:-1], *options, GUNICORN[-1])
+        app = command.pop() if command[-1].startswith("tests.") else app
+        self._command = [sys.executable, *command, app]
         self._environ = {
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(ROOT),
@@ -73,9 +80,10 @@ class Served:
 
     def start(self) -> Self:
         """Start it, and wait until all its workers are there."""
+        before = self.said(READY)
         self.begin()
         workers = int(self._environ.get("ADMIN_WORKERS", "2"))
-        self.wait_for(lambda: self.said("panel_worker_ready") >= workers)
+        self.wait_for(lambda: self.said(READY) >= before + workers)
         return self
 
     def __enter__(self) -> Self:

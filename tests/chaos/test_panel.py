@@ -18,12 +18,11 @@ import pytest
 from database import Database, bind, now, open_database
 from services import migrations, sessions
 from staff import Admin, StaffRole
-from tests.admin.serving import Answer, Load, Served, kill
+from tests.admin.serving import READY, Answer, Load, Served, kill
 from tests.chaos.servers import HAS_OWN_POSTGRES, OwnPostgres
 
 log = logging.getLogger(__name__)
 
-READY = "panel_worker_ready"
 RECOVERED = 5.0
 """Seconds from the return of the database in which the panel works again."""
 AT_ONCE = 1.0
@@ -145,7 +144,14 @@ def test_the_database_goes_five_times(tmp_path: Path) -> None:
     outage(tmp_path, seconds=5, times=5)
 
 
-def outage(folder: Path, *, seconds: float, times: int) -> None:
+@pytest.mark.long
+def test_control_an_outage_that_is_not_known_is_no_clean_answer(tmp_path: Path) -> None:
+    """The test sees a panel that takes the lost database for a mistake of its own."""
+    with pytest.raises(AssertionError, match="500"):
+        outage(tmp_path, "tests.chaos.run_panel:app", seconds=1, times=1)
+
+
+def outage(folder: Path, *options: str, seconds: float, times: int) -> None:
     """Stop PostgreSQL under a visitor who is signed in, one with an invented cookie, and nobody."""
     if not HAS_OWN_POSTGRES:
         pytest.skip("PostgreSQL's server is not installed")
@@ -153,7 +159,7 @@ def outage(folder: Path, *, seconds: float, times: int) -> None:
     postgres.start()
     try:
         migrated(postgres.url)
-        with Served(folder, postgres.url) as served:
+        with Served(folder, postgres.url, *options) as served:
             right, wrong = sign_in(), {"Cookie": "steadygram=invented"}
             with (
                 Load(served, "/", rate=20, headers=right) as known,
@@ -175,7 +181,7 @@ def go_away(postgres: OwnPostgres, served: Served, headers: dict[str, str], seco
     """Stop the server for a while; look at what is said then, and how soon all works again."""
     served.wait_for(lambda: served.get("/", headers=headers).status == 200)
     postgres.crash()
-    served.wait_for(lambda: served.get("/", headers=headers).status == 503)
+    served.wait_for(lambda: served.get("/", headers=headers).status != 200)
     require_clean(served.get("/", headers=headers))
     served.wait_for(lambda: served.get("/readyz").json.get("database") == "cannot be reached")
     time.sleep(seconds)
@@ -188,7 +194,8 @@ def go_away(postgres: OwnPostgres, served: Served, headers: dict[str, str], seco
 
 def require_clean(answer: Answer) -> None:
     """A page that says what is wrong and when to come back, and nothing of how it is made."""
-    assert answer.status == 503 and answer.headers["Retry-After"] == "2"
+    assert answer.status == 503, answer.status
+    assert answer.headers["Retry-After"] == "2"
     assert "The database cannot be reached." in answer.text
     assert answer.headers["X-Request-ID"] in answer.text
     for secret in ("psycopg2", "Traceback", "127.0.0.1", "postgres"):
