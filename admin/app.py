@@ -5,24 +5,35 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from flask import Flask, Response, render_template, request
+from flask import Flask, Response, make_response, render_template, request
 from flask_admin import Admin
 from flask_admin.theme import Bootstrap4Theme
 from flask_wtf.csrf import CSRFProtect
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, SecurityError
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from admin import headers, probes
 from admin.auth import rights
 from admin.auth.browsers import Browsers
+from admin.auth.doors import Doors
+from admin.auth.paths import refuse_foreign
 from admin.auth.signin import SignIn
 from admin.bounds import BODY
+from admin.line import Line
 from admin.panel import Panel
 from admin.probes import Probes
 from admin.traffic import Traffic, request_id
+from admin.views import contributed
+from admin.views.account import Account
+from admin.views.admins import Admins
+from admin.views.bots import Bots
+from admin.views.chats import Chats
+from admin.views.failures import Failures
 from admin.views.overview import Overview
 from admin.views.page import Page
+from admin.views.plugins import Plugins
 from database import db, is_outage
+from services.attempts import TooMany
 from staff import StaffRole
 
 if TYPE_CHECKING:
@@ -46,13 +57,17 @@ def create_app(panel: Panel, *, metrics: PrometheusMetrics | None = None) -> Fla
     app.before_request(connect)
     app.before_request(lambda: None if is_bare() else browsers.recognise())
     app.before_request(rights.pass_gate)
+    app.before_request(refuse_foreign)
     CSRFProtect(app)
     app.after_request(lambda response: headers.write(response, secure=browsers.secure))
     app.teardown_request(disconnect)
     app.register_error_handler(Exception, answer_error)
     app.context_processor(context)
+    app.register_error_handler(TooMany, answer_too_many)
+    sign_in = SignIn(panel, browsers)
     app.register_blueprint(Probes(panel).blueprint())
-    app.register_blueprint(SignIn(panel, browsers).blueprint())
+    app.register_blueprint(sign_in.blueprint())
+    app.register_blueprint(Doors(sign_in).blueprint())
     theme = Bootstrap4Theme(base_template="panel.html", fluid=True)
     desk = Admin(
         app,
@@ -66,9 +81,18 @@ def create_app(panel: Panel, *, metrics: PrometheusMetrics | None = None) -> Fla
     return app
 
 
-def pages(_panel: Panel) -> list[Page]:
+def pages(panel: Panel) -> list[Page]:
     """The pages, in the order of the menu."""
-    return []
+    line = Line(panel.settings, panel.wire)
+    return [
+        Plugins(panel),
+        Failures(panel),
+        Chats(panel, line),
+        Bots(panel, line),
+        *contributed.tables(panel),
+        Admins(panel),
+        Account(panel),
+    ]
 
 
 def configure(app: Flask, panel: Panel) -> None:
@@ -77,6 +101,7 @@ def configure(app: Flask, panel: Panel) -> None:
     secure = not settings.development
     app.config.update(
         SECRET_KEY=settings.secret_key.reveal(),
+        SECRET_KEY_FALLBACKS=[key.reveal() for key in settings.secret_key_fallbacks],
         MAX_CONTENT_LENGTH=BODY,
         MAX_FORM_MEMORY_SIZE=BODY,
         MAX_FORM_PARTS=2000,
@@ -128,9 +153,19 @@ def disconnect(_error: BaseException | None) -> None:
         log.warning("a connection was lost: %s", error)
 
 
+def answer_too_many(error: TooMany) -> Response:
+    """Say when the next attempt may be made."""
+    log.warning("%s: too many attempts from %s", request.url_rule, request.remote_addr)
+    response = make_response(render_template("error.html", code=429, said=str(error)), 429)
+    response.headers["Retry-After"] = str(error.seconds)
+    return response
+
+
 def answer_error(error: Exception) -> Response:
     """One sentence for whatever went wrong; what is secret stays in the log."""
     headers = {}
+    if isinstance(error, SecurityError):  # under a name that is not ours no address can be built
+        return Response(f"{error.description}\n", 400, content_type="text/plain")
     if isinstance(error, HTTPException):
         code, said = error.code or 500, error.description or ""
     elif is_outage(error):

@@ -31,7 +31,7 @@ class Traffic:
     """Gives ids, refuses names of hosts that are not ours, and logs one line a request."""
 
     def __init__(self, settings: Settings, *, ticks: Callable[[], float] = time.monotonic) -> None:
-        self._hosts = list(settings.trusted_hosts)
+        self._hosts = list(settings.hosts)
         self._proxied = settings.trusted_proxies > 0
         self._ticks = ticks
 
@@ -81,4 +81,4 @@ class Traffic:
         try:
             get_host(request.environ, self._hosts)
         except SecurityError:
-            raise SecurityError("The panel has no such address: see TRUSTED_HOSTS.") from None
+            raise SecurityError("Nothing is served under this name: see TRUSTED_HOSTS.") from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from typing import NoReturn
+from urllib.parse import urlsplit
 
 from settings import Settings, SettingsError
 
@@ -19,9 +20,10 @@ def serve(settings: Settings) -> NoReturn:
 
 
 def check(settings: Settings) -> None:
-    """Raise SettingsError when the panel would believe whatever name it is called by."""
-    if not settings.development and not settings.trusted_hosts:
+    """Raise SettingsError when in production nobody said by which names the panel is called."""
+    named = settings.trusted_hosts or urlsplit(settings.admin_url).hostname != "localhost"
+    if not settings.development and not named:
         raise SettingsError(
-            "TRUSTED_HOSTS is required for the panel when ENVIRONMENT=production:"
-            " set the names by which browsers reach it, such as bot.example.org."
+            "TRUSTED_HOSTS is required for the panel when ENVIRONMENT=production: set the names"
+            " by which browsers reach it, such as bot.example.org, or its address in ADMIN_URL."
         )

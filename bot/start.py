@@ -63,7 +63,7 @@ def welcome(settings: Settings, setup: str | None) -> str:
         lines.append(f"  chat with the bot  http://localhost:{settings.sandbox_port}/")
     else:
         lines.append("  chat with the bot  in Telegram")
-    lines.append(f"  panel              http://localhost:{settings.admin_port}/")
+    lines.append(f"  panel              {settings.admin_url}/")
     if setup:
         lines.append(f"  set it up (once)   {setup}")
     lines.append(f"  metrics            http://localhost:{settings.metrics_port}/metrics")

@@ -34,11 +34,10 @@ ORDER = """
     bot.raw bot.inbox bot.lease bot.stroke bot.marks bot.ledger bot.middleware
     bot.plain bot.dispatch bot.quarantine bot.turns bot.relay
     bot.moving bot.lanes bot.crew bot.polling bot.notices
-    bot.trial bot.core bot.chores bot.process bot.reload bot.renewal bot.opened bot.hail
-    bot.invite bot.serve bot.start
-    bot.upgrade bot.person bot.keep bot.run
-    admin admin.bounds admin.panel admin.headers admin.auth.* admin.views.* admin.api.*
-    admin.probes admin.traffic admin.app admin.opening
+    bot.trial bot.core bot.chores bot.process bot.reload bot.renewal bot.opened
+    bot.invite bot.hail bot.serve bot.start bot.upgrade bot.person bot.keep bot.run
+    admin admin.bounds admin.panel admin.headers admin.line admin.questions admin.auth.*
+    admin.views.* admin.api.* admin.probes admin.traffic admin.app admin.opening
     admin.server_log admin.folder admin.metering admin.gatherer admin.gunicorn admin.wsgi
     sandbox.*
     bot.memory bot.actors bot.kit bot.examples bot.record bot.testing bot.__main__

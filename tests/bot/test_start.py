@@ -74,7 +74,7 @@ def test_the_sandbox_is_started_without_a_token(
     ]
     said = capsys.readouterr().out
     assert f"http://localhost:{settings.sandbox_port}/" in said
-    assert f"http://localhost:{settings.admin_port}/" in said
+    assert f"{settings.admin_url}/" in said
 
 
 def test_the_first_owner_is_shown_the_way_until_there_is_one(
@@ -83,9 +83,9 @@ def test_the_first_owner_is_shown_the_way_until_there_is_one(
     """A link that can be used; none once the panel has an owner."""
     start.up(settings, call=Calls(0, 0))
     said = capsys.readouterr().out
-    found = re.search(rf"http://localhost:{settings.admin_port}/setup/(\S+)", said)
+    found = re.search(rf"{settings.admin_url}/setup/(\S+)", said)
     bind(database)
-    assert found and links.find(found[1], now())
+    assert found and links.find(found[1], links.Purpose.SET_UP, now())
     Admin.create(name="ada", role=StaffRole.OWNER)
     start.up(settings, call=Calls(0, 0))
     assert "/setup/" not in capsys.readouterr().out
