@@ -260,13 +260,27 @@ class Metrics:
 
         Raises SettingsError when the port cannot be had.
         """
-        disable_created_metrics()  # type: ignore[no-untyped-call]
-        try:
-            server, _ = start_http_server(port, host, self.registry)
-        except OSError as error:
-            if error.errno == errno.EADDRINUSE:
-                said = "is taken by another program: stop it, or set METRICS_PORT to a free port"
-            else:
-                said = f"cannot be used ({error.strerror}): set METRICS_PORT to another port"
-            raise SettingsError(f"port {port} {said}") from None
-        return server
+        return serve(self.registry, port, host)
+
+
+def serve(
+    registry: CollectorRegistry,
+    port: int,
+    host: str = EVERYWHERE,
+    *,
+    setting: str = "METRICS_PORT",
+) -> WSGIServer:
+    """Answer scrapes of a registry; `setting` is what to change when the port cannot be had.
+
+    Raises SettingsError then.
+    """
+    disable_created_metrics()  # type: ignore[no-untyped-call]
+    try:
+        server, _ = start_http_server(port, host, registry)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            said = f"is taken by another program: stop it, or set {setting} to a free port"
+        else:
+            said = f"cannot be used ({error.strerror}): set {setting} to another port"
+        raise SettingsError(f"port {port} {said}") from None
+    return server
