@@ -28,12 +28,12 @@ ORDER = """
     bot.client bot.outbox
     bot.conversations bot.rules bot.needs bot.hooks bot.plugin bot.asks bot.advice bot.registry
     bot.breaker bot.control
-    bot.words bot.texts bot.markup bot.pieces bot.message bot.runtime bot.reading
+    bot.words bot.letters bot.texts bot.markup bot.pieces bot.message bot.runtime bot.reading
     bot.heard bot.context bot
     bot.modules bot.loader bot.menu bot.throttle bot.oblivion
     bot.raw bot.inbox bot.lease bot.stroke bot.marks bot.ledger bot.middleware
     bot.plain bot.dispatch bot.quarantine bot.turns bot.relay
-    bot.moving bot.lanes bot.crew bot.polling bot.notices
+    bot.moving bot.lanes bot.crew bot.polling bot.notices bot.postman
     bot.trial bot.core bot.chores bot.process bot.reload bot.renewal bot.opened bot.hail bot.start
     bot.upgrade bot.person bot.keep bot.run
     admin admin.panel admin.headers admin.auth.* admin.views.* admin.api.* admin.app admin.gunicorn admin.wsgi
