@@ -16,6 +16,7 @@ from admin.auth import rights
 from admin.auth.browsers import Browsers
 from admin.auth.signin import SignIn
 from admin.panel import Panel
+from admin.views.conversations import Conversations
 from admin.views.overview import Overview
 from admin.views.page import Page
 from database import db, is_outage
@@ -55,9 +56,9 @@ def create_app(panel: Panel) -> Flask:
     return app
 
 
-def pages(_panel: Panel) -> list[Page]:
+def pages(panel: Panel) -> list[Page]:
     """The pages, in the order of the menu."""
-    return []
+    return [Conversations(panel)]
 
 
 def configure(app: Flask, panel: Panel) -> None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple, TypeAlias
 
+from peewee import JOIN
+
 from database import db
 from models import Bot, Chat, User
 from services import takeovers, users
@@ -23,6 +25,7 @@ LOOKS = (200, 800, 3200)
 COUNTED = 100
 """How many of a chat's newest messages are counted to say how many are unread."""
 UNREAD = "state = 'received' AND read_at IS NULL"
+LATER_UNREAD = "later.state = 'received' AND later.read_at IS NULL"
 TOP = 2**63 - 1
 
 
@@ -114,11 +117,7 @@ def _heads(
     before: int | None, size: int, *, unread: bool
 ) -> tuple[list[tuple[Key, int]], int | None]:
     """The chats whose newest message is among the next ones, and where those end."""
-    mine, theirs = (
-        (f"{UNREAD} AND", f"AND later.{UNREAD.replace('read_at', 'later.read_at')}")
-        if unread
-        else ("", "")
-    )
+    mine, theirs = (f"{UNREAD} AND", f"AND {LATER_UNREAD}") if unread else ("", "")
     sql = (
         "SELECT id, bot_id, chat_id, EXISTS (SELECT 1 FROM messages AS later WHERE"
         " later.bot_id = seen.bot_id AND later.chat_id = seen.chat_id AND later.id > seen.id"
@@ -196,7 +195,7 @@ def _describe(keys: Sequence[Key]) -> list[Thread]:
 
 def _takers(keys: Sequence[Key]) -> dict[Key, str]:
     chats = [chat_id for _, chat_id in keys]
-    rows: Any = Takeover.select(Takeover, Admin).join(Admin, "LEFT OUTER")
+    rows: Any = Takeover.select(Takeover, Admin).join(Admin, JOIN.LEFT_OUTER)
     rows = rows.where(Takeover.bot_id.in_({bot for bot, _ in keys}), Takeover.chat_id.in_(chats))
     return {(row.bot_id, row.chat_id): takeovers.name_of(row) for row in rows}
 
