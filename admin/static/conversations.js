@@ -12,11 +12,15 @@
   const live = bubbles && "live" in talk.dataset;
   let readUpTo = 0;
 
-  const local = (time, at) => {
+  const local = (time, at, style = { dateStyle: "medium", timeStyle: "short" }) => {
     const when = new Date(at);
     if (!at || Number.isNaN(when.getTime())) return;
     time.dateTime = time.title = at;
-    time.textContent = when.toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
+    time.textContent = when.toLocaleString([], style);
+  };
+  const short = (time, at) => {
+    const today = new Date(at).toDateString() === new Date().toDateString();
+    local(time, at, today ? { timeStyle: "short" } : { dateStyle: "medium" });
   };
   const element = (name, look, text) => {
     const made = document.createElement(name);
@@ -59,7 +63,7 @@
     const marks = element("span", "thread-marks", "");
     link.href = row.url;
     if (link.pathname === location.pathname) link.setAttribute("aria-current", "true");
-    local(time, row.at);
+    short(time, row.at);
     if (row.taken) marks.append(element("i", "badge badge-accent", row.taken));
     if (row.unread) marks.append(element("i", "badge badge-bad", row.unread));
     link.append(element("b", "", row.name), time, element("span", "thread-text", row.text), marks);
@@ -156,6 +160,7 @@
     write.elements.text.focus();
   }
 
+  for (const time of threads.querySelectorAll("time[datetime]")) short(time, time.dateTime);
   if (bubbles) toEnd();
   if (write) {
     write.addEventListener("submit", send);

@@ -19,6 +19,7 @@ def bubble(message: Message) -> dict[str, Any]:
     """A message."""
     mine = message.state != State.RECEIVED
     author = message.admin if mine else message.user
+    told = mine or message.chat_id < 0  # in a private chat it is always the same one
     return {
         "id": message.id,
         "mine": mine,
@@ -26,7 +27,7 @@ def bubble(message: Message) -> dict[str, Any]:
         "kind": message.kind,
         "text": message.text,
         "at": stamp(message.created_at),
-        "by": author.name if author else ("the team" if mine else ""),
+        "by": author.name if author and told else ("the team" if mine else ""),
         "error": message.error or "",
     }
 

@@ -26,9 +26,8 @@ JSON = {"Accept": "application/json"}
 def bob(database: object) -> User:
     """Somebody whom the bot knows, and a group it is in."""
     Bot.create(id=BOT, username="tea_bot", name="Tea")
-    Chat.create(
-        bot_id=BOT, telegram_id=GROUP, kind="supergroup", title="Tea party", membership="member"
-    )
+    place = {"kind": "supergroup", "title": "Tea party", "membership": "member"}
+    Chat.create(bot_id=BOT, telegram_id=GROUP, **place)
     return User.create(telegram_id=BOB, first_name="Bob", username="bob")
 
 
@@ -129,17 +128,15 @@ def test_taking_over_and_handing_back(visit: Visit, bob: User) -> None:
 
 def test_a_bot_is_paused_by_an_admin(visit: Visit, bob: User) -> None:
     """The page says so to everybody, until it is resumed."""
-    assert (
-        visit(StaffRole.OPERATOR).post_form(f"/conversations/{BOT}/pause", THREAD).status_code
-        == 403
-    )
+    refused = visit(StaffRole.OPERATOR).post_form(f"/conversations/{BOT}/pause", THREAD)
+    assert refused.status_code == 403
     browser = visit(StaffRole.ADMIN)
     browser.post_form(f"/conversations/{BOT}/pause", "/conversations/")
     assert (Takeover.get().bot_id, Takeover.get().chat_id) == (BOT, takeovers.EVERYWHERE)
     banner = visit(StaffRole.VIEWER).get("/conversations/").text
     assert "<b>Tea is paused</b>: admin has made it silent" in banner and "Resume" not in banner
     browser.post_form(f"/conversations/{BOT}/resume", "/conversations/")
-    assert "is paused" not in browser.get("/conversations/").text
+    assert "Tea is paused" not in browser.get("/conversations/").text
     done = [(entry.action, entry.target) for entry in AuditEntry.select().order_by(AuditEntry.id)]
     assert done == [("bot.pause", f"bot:{BOT}"), ("bot.resume", f"bot:{BOT}")]
 

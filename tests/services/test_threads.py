@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -31,7 +32,7 @@ def walk(**asked: str) -> list[list[int]]:
     """The chats of every page, page by page."""
     pages, before = [], threads.TOP
     while True:
-        found = threads.newest(before=before, limit=10, **asked)  # type: ignore[arg-type]
+        found = threads.newest(before=before, limit=10, **asked)
         pages.append([thread.chat_id for thread in found.threads])
         if found.older is None:
             return pages
@@ -112,5 +113,4 @@ def test_the_list_reads_no_whole_table(database: Database) -> None:
         del database.execute_sql
     assert plans
     for plan in plans:
-        assert "Seq Scan on messages" not in plan, plan
-        assert "SCAN messages\n" not in f"{plan}\n".replace(" USING", " USING"), plan
+        assert not re.search(r"Seq Scan on messages|SCAN messages(?! USING)", plan), plan
