@@ -14,6 +14,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from admin import headers
 from admin.auth import rights
 from admin.auth.browsers import Browsers
+from admin.auth.paths import refuse_foreign
 from admin.auth.signin import SignIn
 from admin.panel import Panel
 from admin.views.conversations import Conversations
@@ -37,6 +38,7 @@ def create_app(panel: Panel) -> Flask:
     app.before_request(connect)
     app.before_request(browsers.recognise)
     app.before_request(rights.pass_gate)
+    app.before_request(refuse_foreign)
     CSRFProtect(app)
     app.after_request(lambda response: headers.write(response, secure=browsers.secure))
     app.teardown_request(disconnect)
