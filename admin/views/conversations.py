@@ -162,6 +162,7 @@ class Conversations(Page):
             taker=takeovers.name_of,
             stamp=stamp,
             here=here,
+            is_paused=here is not None and here.bot.id in paused,
             said=said,
             draft=draft,
             **(thread_of(here) if here else {}),

@@ -135,7 +135,9 @@ def test_a_bot_is_paused_by_an_admin(visit: Visit, bob: User) -> None:
     assert (Takeover.get().bot_id, Takeover.get().chat_id) == (BOT, takeovers.EVERYWHERE)
     banner = visit(StaffRole.VIEWER).get("/conversations/").text
     assert "<b>Tea is paused</b>: admin has made it silent" in banner and "Resume" not in banner
+    assert "The bot answers here" not in browser.get(THREAD).text
     browser.post_form(f"/conversations/{BOT}/resume", "/conversations/")
+    assert "The bot answers here" in browser.get(THREAD).text
     assert "Tea is paused" not in browser.get("/conversations/").text
     done = [(entry.action, entry.target) for entry in AuditEntry.select().order_by(AuditEntry.id)]
     assert done == [("bot.pause", f"bot:{BOT}"), ("bot.resume", f"bot:{BOT}")]
