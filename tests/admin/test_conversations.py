@@ -18,7 +18,7 @@ from tests.admin.conftest import Browser, Clock, Visit
 
 BOT, BOB, GROUP = 7, 1002, -100500
 THREAD = f"/conversations/{BOT}/{BOB}"
-XSS = '"><img src=x onerror=alert(1)><script>alert(2)</script>{{ 7*7 }}'
+XSS = '"><img src=x onerror=alert(1)><script>alert(2)</script>{{ 7777*7777 }}'
 JSON = {"Accept": "application/json"}
 
 
@@ -270,7 +270,7 @@ def test_every_text_is_shown_as_text(visit: Visit, bob: User) -> None:
         page = browser.get(path, query_string={"q": XSS[:60]})
         assert page.status_code == 200 and "onerror=" in page.text
         assert "<img src=x" not in page.text and "<script>alert" not in page.text
-        assert "49" not in page.text.replace("{{ 7*7 }}", "")
+        assert "60481729" not in page.text
 
 
 @pytest.mark.parametrize(
