@@ -29,6 +29,7 @@ from admin.views.admins import Admins
 from admin.views.audit import Audit
 from admin.views.bots import Bots
 from admin.views.chats import Chats
+from admin.views.conversations import Conversations
 from admin.views.events import Events
 from admin.views.failures import Failures
 from admin.views.overview import Overview
@@ -90,6 +91,7 @@ def pages(panel: Panel) -> list[Page]:
     line = Line(panel.settings, panel.wire)
     return [
         Users(panel),
+        Conversations(panel),
         Plugins(panel),
         Failures(panel),
         Events(panel),

@@ -207,6 +207,10 @@ class Metrics:
             self._gauge("broadcast_recipients", "Recipients of broadcasts by state.", "state"),
             Label("waiting", "sending", "sent", "blocked", "failed", "unknown", "cancelled"),
         )
+        self.team_messages = Family(
+            self._counter("team_messages", "Messages of the team by what came of them.", "state"),
+            Label("sent", "failed", "unknown"),
+        )
         self.plugin_state = Family(
             self._gauge("plugin_state", "1: on; 0: switched off; -1: suspended.", "plugin"),
             Label(room=500),

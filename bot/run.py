@@ -78,8 +78,8 @@ def build(settings: Settings, *, again: bool = False) -> Process:
     seen = snapshot(settings.plugins_path)
     core, chores = assemble(settings, again=again)
     core.parts.metrics.serve(settings.metrics_port)
-    regular = [chores.step, chores.sync_menus, chores.tell_owners, chores.send_notices]
-    process = Process(core, chores=[*regular, Tally(core).step])
+    sent = [chores.tell_owners, chores.send_notices, chores.send_messages]
+    process = Process(core, chores=[chores.step, chores.sync_menus, *sent, Tally(core).step])
     process.chores.append(Renewal(process).step)
     settle()
     if settings.development:
