@@ -21,6 +21,7 @@ from peewee import (
     TextField,
 )
 
+import indexes
 import models
 from choices import Choice, StaffRole
 from database import now
@@ -256,6 +257,8 @@ class StaffNote(Base):
     class Meta:
         table_name = "staff_notes"
 
+
+indexes.declare()
 
 TABLES: list[type[peewee.Model]] = [
     *models.TABLES,
