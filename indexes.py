@@ -9,13 +9,15 @@ an index.
 
 from __future__ import annotations
 
+from typing import Any
+
 from peewee import SQL, fn
 
 from models import AnalyticsEvent, User
 
 FACETS = (User.status, User.role, User.language)
 """Columns with a few values each."""
-RARE = {
+RARE: dict[Any, str] = {
     User.status: "status <> 'active'",
     User.role: "role <> 'user'",
     User.source: "source IS NOT NULL",
