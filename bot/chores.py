@@ -37,6 +37,7 @@ class Chores:
             self._menus_stale |= table.refresh()
         self.core.breaker.refresh()
         self.core.oblivion.refresh()
+        self.core.heed.refresh()
         for seat in self.core.seats:
             if seat.led and seat.lease.valid():
                 self.core.lanes.wake(self.core.inbox.claim(seat.bot_id))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TypeAlias
@@ -84,6 +84,12 @@ class Conversations:
                 self._open.pop(key, None)
             elif opened and (data := scrub(person, opened.data)) != opened.data:
                 self._open[key] = replace(opened, data=data)
+
+    def doubt(self, telegram_ids: Collection[int]) -> None:
+        """Read these people's conversations anew when they are needed: the team may end them."""
+        for key in list(self._open):
+            if key[2] in telegram_ids:
+                self._open[key] = None
 
     def move(self, bot_id: int, old: int, new: int) -> None:
         """Follow a group that became a supergroup."""

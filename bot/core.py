@@ -24,6 +24,7 @@ from bot.conversations import Conversations
 from bot.courier import Courier
 from bot.crew import Crew
 from bot.dispatch import REGISTER, Dispatch
+from bot.heed import Heed
 from bot.i18n import Catalogues
 from bot.inbox import Inbox, Item
 from bot.lanes import Lanes
@@ -129,6 +130,7 @@ class Core:
         self.desks: dict[int, Desk] = {}
         self.throttle = self._throttle()
         self.oblivion = Oblivion(people, self.conversations, self.throttle, parts.cache)
+        self.heed = Heed(people, self.conversations)
         self.dispatch = self._dispatch()
         self.turns = self._turns()
         self.crew = Crew(

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
+
+from peewee import fn
 
 from database import current, db, now
 from staff import AuditEntry
@@ -15,6 +17,7 @@ WRITING = 0xAD17
 """Key of the lock under which one entry at a time is written."""
 FIRST = "0" * 64
 MASK = "•••"
+FOLLOWED = timedelta(minutes=1)
 SIZES = {"actor": 64, "address": 64, "action": 64, "target": 128}
 
 
@@ -76,6 +79,22 @@ def verify() -> int | None:
             return int(entry.id)
         previous = entry.digest
     return None
+
+
+def changed_people(number: int | None) -> tuple[int, list[int]]:
+    """The newest entry, and the ids of the people's rows that those after a number are about.
+
+    Without a number: those of the last minute. Entries become visible in the order of their ids.
+    """
+    newer = AuditEntry.at >= now() - FOLLOWED if number is None else AuditEntry.id > number
+    last = AuditEntry.select(fn.MAX(AuditEntry.id)).scalar() or 0
+    if last == number:
+        return last, []
+    upto = AuditEntry.id <= last
+    rows = AuditEntry.select(AuditEntry.target).where(newer, upto)
+    targets = (row.target.partition(":") for row in rows)
+    people = {int(key) for kind, _, key in targets if kind == "user" and key.isdecimal()}
+    return last, sorted(people)
 
 
 def digest(entry: AuditEntry) -> str:

@@ -1,4 +1,4 @@
-"""Search: which people a word from a search box means."""
+"""Search: which people a word from a search box, or from a filter, means."""
 
 from __future__ import annotations
 
@@ -35,8 +35,19 @@ def condition(term: str) -> Any:
     number = number_of(term)
     if number is not None:
         person = User.alias()
-        found = found | person.select(person.id).where(person.telegram_id == number)
+        found |= person.select(person.id).where(person.telegram_id == number)
     return User.id.in_(found)
+
+
+def id_of(who: str) -> Any:
+    """A query for the row's id of one person, by Telegram id or username."""
+    person = User.alias()
+    number = number_of(who)
+    if number is not None:
+        return person.select(person.id).where(person.telegram_id == number)
+    named = fn.LOWER(person.username) == who.removeprefix("@").lower()
+    found = person.select(person.id).where(named)
+    return found.order_by(person.updated_at.desc()).limit(1)
 
 
 def number_of(term: str) -> int | None:
@@ -55,7 +66,7 @@ def _parts(word: str) -> list[str]:
 
 def _match(word: str) -> str:
     """For FTS5, to which a quoted text is a phrase of trigrams."""
-    return f"({' OR '.join(_quote(part) for part in _parts(word))})"
+    return f"({' OR '.join(map(_quote, _parts(word)))})"
 
 
 def _quote(text: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from peewee import fn
@@ -20,6 +20,7 @@ __all__ = [
     "find",
     "find_name",
     "lift_bans",
+    "line_of",
     "may_act_on",
     "migrate_chat",
     "refer",
@@ -33,6 +34,7 @@ __all__ = [
 
 SOURCE_SIZE = 64
 REASON_SIZE = 256
+INSTANT = timedelta(microseconds=1)
 REFERRING = 0x2EFE2
 """Key of the lock under which one referral at a time is written."""
 
@@ -61,9 +63,17 @@ def may_act_on(actor: User, person: User) -> bool:
     return actor.id != person.id and actor.role > person.role
 
 
-def ban(user: User, *, by: User, until: datetime | None = None, reason: str = "") -> None:
-    """Ban a person until a time, or for good; in place of a ban they have."""
-    row = {"until": until, "reason": reason[:REASON_SIZE], "by": by.id, "updated_at": now()}
+def ban(user: User, *, by: User | None, until: datetime | None = None, reason: str = "") -> None:
+    """Ban a person until a time, or for good; in place of a ban they have.
+
+    `by` is None for somebody of the team who is no user of the bot.
+    """
+    row = {
+        "until": until,
+        "reason": reason[:REASON_SIZE],
+        "by": by.id if by else None,
+        "updated_at": now(),
+    }
     with db.atomic():
         Ban.insert(user=user.id, **row).on_conflict(
             conflict_target=[Ban.user], preserve=[getattr(Ban, name) for name in row]
@@ -176,9 +186,26 @@ def _move(
     db.execute_sql(f"DELETE FROM {table} WHERE {where} AND {column} = {db.param}", (old,))
 
 
+def line_of(user: User, most: int = 20) -> list[User]:
+    """Who brought a person, who brought those, and so on: the nearest first."""
+    sql = (
+        "WITH RECURSIVE line (id, referrer_id, step) AS ("
+        " SELECT id, referrer_id, 0 FROM users WHERE id = ?"
+        " UNION ALL SELECT users.id, users.referrer_id, line.step + 1 FROM users, line"
+        " WHERE users.id = line.referrer_id AND line.step < ?)"
+        " SELECT id FROM line WHERE step > 0 ORDER BY step"
+    ).replace("?", db.param)
+    ids = list(dict.fromkeys(row[0] for row in db.execute_sql(sql, (user.id, most)).fetchall()))
+    found = {each.id: each for each in User.select().where(User.id.in_(ids))} if ids else {}
+    return [found[each] for each in ids if each in found and each != user.id]
+
+
 def _set(user: User, **values: Any) -> None:
-    """Write the row and the object, so that the running handler sees it too."""
-    values["updated_at"] = now()
+    """Write the row and the object, so that the running handler sees it too.
+
+    It is always newer than what was there, also for a clock that is behind another process's.
+    """
+    values["updated_at"] = max(now(), user.updated_at + INSTANT)
     User.update(values).where(User.id == user.id).execute()
     user.take(values)
 

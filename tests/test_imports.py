@@ -30,7 +30,7 @@ ORDER = """
     bot.breaker bot.control
     bot.words bot.texts bot.markup bot.pieces bot.message bot.runtime bot.reading
     bot.heard bot.context bot
-    bot.modules bot.loader bot.menu bot.throttle bot.oblivion
+    bot.modules bot.loader bot.menu bot.throttle bot.oblivion bot.heed
     bot.raw bot.inbox bot.lease bot.stroke bot.marks bot.ledger bot.middleware
     bot.plain bot.dispatch bot.quarantine bot.turns bot.relay
     bot.moving bot.lanes bot.crew bot.polling bot.notices
