@@ -19,6 +19,7 @@ from admin.auth.signin import SignIn
 from admin.panel import Panel
 from admin.views.overview import Overview
 from admin.views.page import Page
+from admin.views.system import System
 from database import db, is_outage
 from staff import StaffRole
 
@@ -57,9 +58,9 @@ def create_app(panel: Panel) -> Flask:
     return app
 
 
-def pages(_panel: Panel) -> list[Page]:
+def pages(panel: Panel) -> list[Page]:
     """The pages, in the order of the menu."""
-    return []
+    return [System(panel)]
 
 
 def configure(app: Flask, panel: Panel) -> None:

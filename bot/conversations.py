@@ -59,6 +59,10 @@ class Conversations:
             return None
         return opened
 
+    def expect(self, key: Key) -> None:
+        """Look into the table for a person in a chat, whom `load` was not told of."""
+        self._open.setdefault(key, None)
+
     def keep(self, change: Change) -> None:
         """Take a change into memory; the ledger writes it."""
         if change.opened is None:

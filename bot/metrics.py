@@ -114,7 +114,7 @@ class Family(Generic[METRIC]):
     """A metric with labels; calling it gives the child of these label values, bound once."""
 
     def __init__(self, metric: METRIC, *labels: Label) -> None:
-        self._metric = metric
+        self.metric = metric
         self._labels = labels
         self._children: dict[tuple[str, ...], METRIC] = {}
 
@@ -126,7 +126,7 @@ class Family(Generic[METRIC]):
         closed = tuple(
             label.close(value) for label, value in zip(self._labels, values, strict=True)
         )
-        child = self._metric.labels(*closed)
+        child = self.metric.labels(*closed)
         if closed == values:  # an unknown value is not kept: its number is not bounded
             self._children[values] = child
         return child
@@ -231,6 +231,12 @@ class Metrics:
         """Count one handled update and the seconds its handler took."""
         self.messages(handler, status).inc()
         self.response_time(handler).observe(seconds)
+
+    def responses(self) -> tuple[int, float]:
+        """How many updates were handled, and the seconds that took, since the process began."""
+        samples = [s for family in self.response_time.metric.collect() for s in family.samples]
+        count = sum(sample.value for sample in samples if sample.name.endswith("_count"))
+        return int(count), sum(s.value for s in samples if s.name.endswith("_sum"))
 
     def command(self, name: str) -> None:
         """Count one call of a command."""

@@ -121,16 +121,22 @@ def know(turn: Turn, step: Step) -> None:
     user, item = turn.user, turn.item
     if user is None:
         return step(turn)
-    if item.kind == "my_chat_member" and item.lane == user.telegram_id:
-        left = turn.ctx.event.new_chat_member.status in ("kicked", "left")
-        _set_blocked(turn, user, left)
-    elif user.status == Status.BLOCKED and item.lane == user.telegram_id:
-        _set_blocked(turn, user, False)
+    if (blocked := tells_blocked(turn, user)) is not None:
+        _set_blocked(turn, user, blocked)
     if (kind := EVENTS.get(item.kind)) and not item.replayed:
         command = turn.ctx.command
         data = {"command": command} if command else {}
         turn.events.append((EventType.COMMAND if command else kind, user.id, data))
     step(turn)
+
+
+def tells_blocked(turn: Turn, user: User) -> bool | None:
+    """What an update says of a person's block: True, False (they are back), or None: nothing."""
+    if turn.item.lane != user.telegram_id:
+        return None
+    if turn.item.kind == "my_chat_member":
+        return turn.ctx.event.new_chat_member.status in ("kicked", "left")
+    return False if user.status == Status.BLOCKED else None
 
 
 def _set_blocked(turn: Turn, user: User, blocked: bool) -> None:
@@ -144,11 +150,16 @@ def _set_blocked(turn: Turn, user: User, blocked: bool) -> None:
 
 def refuse_banned(turn: Turn, step: Step) -> None:
     """Banned people get nothing, not even an answer."""
-    if turn.user is not None and turn.user.status == Status.BANNED:
+    if is_banned(turn):
         turn.outcome = "banned"
         turn.events.clear()
         return
     step(turn)
+
+
+def is_banned(turn: Turn) -> bool:
+    """Whether the team has banned the sender."""
+    return turn.user is not None and turn.user.status == Status.BANNED
 
 
 def limit(throttle: Throttle, clock: Callable[[], datetime]) -> Middleware:
@@ -157,16 +168,10 @@ def limit(throttle: Throttle, clock: Callable[[], datetime]) -> Middleware:
     A message counts from when it was sent, so that slow answers do not make a flood look slow.
     """
 
-    def age(item: Item) -> float:
-        date = item.update[item.kind].get("date")
-        if item.kind == "callback_query" or type(date) is not int:
-            return 0.0
-        return max(0.0, (clock() - EPOCH).total_seconds() - date)
-
     def run(turn: Turn, step: Step) -> None:
         verdict = Verdict.GO
-        if turn.user is not None and turn.item.kind in THROTTLED and not turn.item.passed:
-            verdict = throttle.check(turn.user.telegram_id, age(turn.item))
+        if (user := throttled_user(turn)) is not None:
+            verdict = throttle.check(user.telegram_id, age(turn.item, clock()))
         if verdict is Verdict.GO:
             turn.item.passed = True
             return step(turn)
@@ -175,6 +180,19 @@ def limit(throttle: Throttle, clock: Callable[[], datetime]) -> Middleware:
             say(turn, "Too many messages. Please wait a little.")
 
     return run
+
+
+def throttled_user(turn: Turn) -> User | None:
+    """The sender, when the throttle is to be asked about the update."""
+    return turn.user if turn.item.kind in THROTTLED and not turn.item.passed else None
+
+
+def age(item: Item, at: datetime) -> float:
+    """Seconds since an update was sent; 0 where nothing says when that was."""
+    date = item.update[item.kind].get("date")
+    if item.kind == "callback_query" or type(date) is not int:
+        return 0.0
+    return max(0.0, (at - EPOCH).total_seconds() - date)
 
 
 def send(turn: Turn) -> None:

@@ -21,6 +21,7 @@ from bot.registry import Registry
 from bot.relay import Relay
 from bot.reload import Watcher, snapshot
 from bot.renewal import Renewal
+from bot.tally import Tally
 from bot.trial import PASSED, run_verb
 from bot.upgrade import migrate
 from bot.wire import CurlWire
@@ -32,7 +33,7 @@ from settings import Settings, SettingsError
 
 log = logging.getLogger(__name__)
 
-SPARE = 8
+SPARE = 9
 """Connections beside those of the worker threads: pollers, ledger, beat, chores."""
 
 
@@ -79,7 +80,7 @@ def build(settings: Settings, *, again: bool = False) -> Process:
     core, chores = assemble(settings, again=again)
     core.parts.metrics.serve(settings.metrics_port)
     regular = [chores.step, chores.sync_menus, chores.tell_owners, chores.send_notices]
-    process = Process(core, chores=regular)
+    process = Process(core, chores=[*regular, Tally(core).step])
     process.chores.append(Renewal(process).step)
     settle()
     if settings.development:

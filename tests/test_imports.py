@@ -32,11 +32,11 @@ ORDER = """
     bot.heard bot.context bot
     bot.modules bot.loader bot.menu bot.throttle bot.oblivion bot.heed
     bot.raw bot.inbox bot.lease bot.stroke bot.marks bot.ledger bot.middleware
-    bot.plain bot.dispatch bot.quarantine bot.turns bot.relay
+    bot.plain bot.dispatch bot.imagined bot.judges bot.explain bot.quarantine bot.turns bot.relay
     bot.moving bot.lanes bot.crew bot.polling bot.notices
-    bot.trial bot.core bot.chores bot.process bot.reload bot.renewal bot.opened bot.hail bot.start
-    bot.upgrade bot.person bot.keep bot.run
-    admin admin.panel admin.headers admin.auth.* admin.views.* admin.api.*
+    bot.trial bot.core bot.chores bot.tally bot.process bot.reload bot.renewal bot.opened
+    bot.hail bot.start bot.upgrade bot.person bot.keep bot.run
+    admin admin.panel admin.facts admin.headers admin.auth.* admin.views.* admin.api.*
     admin.app admin.gunicorn admin.wsgi
     sandbox.*
     bot.memory bot.actors bot.kit bot.examples bot.record bot.testing bot.__main__
