@@ -28,7 +28,8 @@ RARE: dict[Any, str] = {
 def declare() -> None:
     """Add them to the models, as migration 012 makes them."""
     User.add_index(User.index(fn.LOWER(User.username), name="users_lower_username"))
-    User.add_index(User.username, User.id)
+    named = User.index(User.username, User.id, where=SQL("username IS NOT NULL"))
+    User.add_index(named)
     User.add_index(User.index(User.id, *FACETS, name="users_facets"))
     User.add_index(User.index(User.last_activity_at, User.id, *FACETS, name="users_seen"))
     for column, where in RARE.items():

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
 
-from bench.people import BOT, STATES, Row, Story
+from bench.people import BOT, STATES, Row, Story, telegram_id
 from database import Database, bind, now, open_database
 from models import AnalyticsEvent, Failure, User
 from services import audit
@@ -164,7 +164,7 @@ def _failures(story: Story) -> Iterator[Row]:
     count = min(story.users // 50, 20_000)
     for number in range(1, count + 1):
         group = story.random.randrange(60)
-        user = story.telegram_id(1 + story.random.randrange(story.users))
+        user = telegram_id(1 + story.random.randrange(story.users))
         update = {"update_id": number, "message": {"text": "boom", "from": {"id": user}}}
         at = story.time(story.events * number // count)
         yield (
@@ -182,7 +182,7 @@ def _messages(story: Story) -> Iterator[Row]:
         state = story.random.choices(list(STATES), STATES.values())[0]
         read = None if number > count - 50 else at
         text = f"Message {number} of the conversation"
-        chat = story.telegram_id(user)
+        chat = telegram_id(user)
         yield number, BOT, chat, user, state, "text", text, number, read, at, at
 
 
@@ -190,7 +190,7 @@ def _inbox(story: Story) -> Iterator[Row]:
     """The ids of the last week's updates."""
     for number in range(1, min(story.events // 40, 120_000) + 1):
         at = story.time(story.events - number)
-        user = story.telegram_id(story.who[-number])
+        user = telegram_id(story.who[-number])
         yield BOT, 10**6 - number, user, "message", "done", 1, at, at
 
 

@@ -19,7 +19,7 @@ Row: TypeAlias = tuple[Any, ...]
 BOT = 123456789
 SPAN = timedelta(days=365)
 GROWTH = 1.5
-"""How the bot grew: this many times as much happens on a day as if it had not."""
+"""How the bot grew: 1 is not at all, 2 is by as much every day."""
 
 FIRST = {
     "en": "Anna Maria John Peter Olivia Emma Liam Noah Ava Mia Lucas Ethan Sofia Amir Fatima Omar"
@@ -55,6 +55,11 @@ ROLES = {"user": 99.96, "moderator": 0.03, "admin": 0.009, "owner": 0.001}
 STATES = {"received": 48.0, "sent": 48.0, "failed": 3.0, "unknown": 1.0}
 
 
+def telegram_id(user: int) -> int:
+    """The id of somebody that does not say when they joined."""
+    return 10_000 + user * 2_654_435_761 % 2**33
+
+
 class Story:
     """The whole of it: everybody joins in turn, and in between those who are there do something."""
 
@@ -75,10 +80,6 @@ class Story:
         """The same, as both engines read it."""
         return self.at(event).isoformat(" ", "microseconds")
 
-    def telegram_id(self, user: int) -> int:
-        """An id that does not say when somebody joined."""
-        return 10_000 + user * 2_654_435_761 % 2**33
-
     def people(self) -> Iterator[Row]:
         """Rows of `users`, in the order of `id`."""
         pick = self.random.choices
@@ -90,7 +91,7 @@ class Story:
                 self.banned.append(user)
             seen = self.time(self.last[user])
             yield (
-                *(user, self.telegram_id(user), username, first, last, language, status),
+                *(user, telegram_id(user), username, first, last, language, status),
                 pick(list(ROLES), ROLES.values())[0],
                 self._referrer(user),
                 self._source(),

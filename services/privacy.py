@@ -13,7 +13,8 @@ from typing import Any, TypeAlias
 
 import peewee
 
-from database import db, now
+import trigrams
+from database import current, db, now
 from models import (
     AnalyticsEvent,
     Ban,
@@ -122,6 +123,7 @@ def erase(telegram_id: int, hooks: Hooks, *, own: Update = NOBODY) -> Receipt:
             users=_erase_user(user),
         )
         receipt.tables["bans"] += _blank(person, Ban, Ban.reason)
+        trigrams.forget(current())
         erasures.announce(telegram_id)
     return receipt
 
