@@ -1,4 +1,4 @@
-"""What the panel is asked when its speed is measured, and its plans are read: every list, each way."""
+"""What the panel is asked to measure its speed, and to read its plans: every list, each way."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ WAYS = {
         "status and language": "status=active&language=ru",
         "search: a common name": "search=anna",
         "search: a part of a name": "search=mirn",
-        "search: in another alphabet": "search=иван",
+        "search: in another alphabet": "search=%D0%B8%D0%B2%D0%B0%D0%BD",
         "search: a username": "search=%40anna_b",
         "search: two names": "search=maria+brown",
         "search: nobody": "search=qqxyzz",
@@ -60,10 +60,10 @@ class Ask(NamedTuple):
 def asks(app: Flask, today: date) -> list[Ask]:
     """The overview; then every list at the first page and at a deep one, narrowed and sorted."""
     words: dict[str, object] = {
-        **{"week": today - timedelta(days=6), "month": today - timedelta(days=30)},
-        **{"day": today - timedelta(days=200)},
-        **{"first": telegram_id(1), "second": telegram_id(2)},
+        name: today - timedelta(days=days)
+        for name, days in (("week", 6), ("month", 30), ("day", 200))
     }
+    words |= {"first": telegram_id(1), "second": telegram_id(2)}
     found = [Ask("Overview", "/")]
     for view in app.extensions["admin"][0]._views:
         if isinstance(view, Table):

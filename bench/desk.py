@@ -16,6 +16,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeAlias
 
+from flask import Flask
+
 from admin.app import create_app
 from admin.panel import Panel
 from bench.bots import ROOT, _free_port
@@ -143,9 +145,14 @@ class Listener(logging.Handler):
             self.heard.append(record.msg)
 
 
-def heard(path: str, token: str) -> list[Statement]:
+def open_app() -> Flask:
+    """The panel in this process, on the bound database."""
+    return create_app(Panel(Settings(secret_key=Secret("k" * 32)), Registry()))
+
+
+def heard(app: Flask, path: str, token: str) -> list[Statement]:
     """The statements that a page runs, when it is asked for the second time."""
-    browser = create_app(Panel(Settings(secret_key=Secret("k" * 32)), Registry())).test_client()
+    browser = app.test_client()
     browser.set_cookie(COOKIE, token)
     browser.get(path)
     listener, log = Listener(), logging.getLogger("peewee")

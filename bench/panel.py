@@ -11,6 +11,7 @@ import argparse
 import gc
 import http.client
 import os
+import re
 import statistics
 import sys
 import threading
@@ -18,14 +19,16 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from urllib.parse import urlencode
 
 from bench import page
 from bench.asks import EXPORTS, Ask, asks
-from bench.desk import COOKIE, Desk, Peer, Statement, heard, seconds, sign_in
+from bench.desk import COOKIE, Desk, Peer, Statement, heard, open_app, seconds, sign_in
 from database import bind, db, now, open_database
 from models import AnalyticsEvent, User
 
 CLIENTS = 2
+FORM = "application/x-www-form-urlencoded"
 MEDIAN, P95 = 60.0, 150.0
 """Milliseconds that a page may take."""
 
@@ -57,8 +60,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     database = bind(open_database(options.database))
     with database.connection_context():
         token = sign_in()
-        chosen = [each for each in asks(now().date()) if options.only.lower() in each.label.lower()]
-        times = [Times(each, heard(each.path, token)) for each in chosen]
+    app, wanted = open_app(), options.only.lower()
+    chosen = [each for each in asks(app, now().date()) if wanted in each.label.lower()]
+    times = [Times(each, heard(app, each.path, token)) for each in chosen]
     with Desk(options.database) as desk, Peer() as peer:
         bare = Times(Ask("an empty Flask page", "/"), [])
         gc.disable()
@@ -156,20 +160,31 @@ def watching(look: Callable[[], float]) -> Iterator[list[float]]:
 
 def grow(desk: Desk, token: str, path: str) -> str:
     """Fetch a whole export and tell how much more memory the workers had meanwhile."""
-    began, size = time.monotonic(), 0
     client = http.client.HTTPConnection("127.0.0.1", desk.port, timeout=600)
+    form, cookie = _form(client, token)
+    began, size = time.monotonic(), 0
     with watching(desk.memory) as seen:
-        client.request("GET", path, headers={"Cookie": f"{COOKIE}={token}"})
+        client.request("POST", path, body=form, headers={"Cookie": cookie, "Content-Type": FORM})
         answer = client.getresponse()
         while part := answer.read(65536):
             size += len(part)
     client.close()
     if answer.status != 200:
-        return f"{path}: answered {answer.status}."
+        raise RuntimeError(f"{path} answered {answer.status}")
     return (
-        f"`{path}`: {size / 2**20:.0f} MiB in {time.monotonic() - began:.0f} s, the workers' memory"
+        f"`{path}`: {size / 2**20:.0f} MiB in {time.monotonic() - began:.0f} s; the workers' memory"
         f" grew by {max(seen) - seen[0]:.0f} MiB at most."
     )
+
+
+def _form(client: http.client.HTTPConnection, token: str) -> tuple[str, str]:
+    """What a form of the list sends: its body, and the cookies."""
+    client.request("GET", "/users/", headers={"Cookie": f"{COOKIE}={token}"})
+    answer = client.getresponse()
+    found = re.search(r'name="csrf[_-]token" (?:value|content)="([^"]+)"', answer.read().decode())
+    assert found
+    cookie = (answer.getheader("Set-Cookie") or "").partition(";")[0]
+    return urlencode({"csrf_token": found[1]}), f"{COOKIE}={token}; {cookie}"
 
 
 def about(options: argparse.Namespace) -> str:

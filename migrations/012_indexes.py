@@ -14,7 +14,7 @@ OLD = {
 """Columns that have an index of their own."""
 NEW = """
 users_username_id ON users (username, id) WHERE username IS NOT NULL
-users_facets ON users (id, status, role, language)
+users_language_id_status_role ON users (language, id, status, role)
 users_seen ON users (last_activity_at, id, status, role, language)
 users_status_rare ON users (status, id, role, language) WHERE status <> 'active'
 users_role_rare ON users (role, id, status, language) WHERE role <> 'user'

@@ -1,4 +1,4 @@
-"""The table that people are found in: right after every write, and without a trace of the erased."""
+"""The table that people are found in: right after each write, without a trace of the erased."""
 
 from __future__ import annotations
 
