@@ -17,9 +17,11 @@ from admin.auth.browsers import Browsers
 from admin.auth.paths import refuse_foreign
 from admin.auth.signin import SignIn
 from admin.panel import Panel
+from admin.views.events import Events
 from admin.views.overview import Overview
 from admin.views.page import Page
 from admin.views.system import System
+from admin.views.users import Users
 from database import db, is_outage
 from staff import StaffRole
 
@@ -60,7 +62,7 @@ def create_app(panel: Panel) -> Flask:
 
 def pages(panel: Panel) -> list[Page]:
     """The pages, in the order of the menu."""
-    return [System(panel)]
+    return [Users(panel), Events(panel), System(panel)]
 
 
 def configure(app: Flask, panel: Panel) -> None:

@@ -179,7 +179,7 @@ def _messages(story: Story) -> Iterator[Row]:
     for number in range(1, count + 1):
         user = 1 + int((story.users - 1) * story.random.random() ** 4)
         at = story.time(story.events * number // count)
-        state = story.random.choices(list(STATES), STATES.values())[0]
+        state = story.random.choices(list(STATES), list(STATES.values()))[0]
         read = None if number > count - 50 else at
         text = f"Message {number} of the conversation"
         chat = telegram_id(user)

@@ -86,13 +86,13 @@ class Story:
         for user in range(1, self.users + 1):
             language = "ru" if self.random.random() < 0.4 else "en"
             first, last, username = self._name(language)
-            status = pick(list(STATUSES), STATUSES.values())[0]
+            status = pick(list(STATUSES), list(STATUSES.values()))[0]
             if status == "banned":
                 self.banned.append(user)
             seen = self.time(self.last[user])
             yield (
                 *(user, telegram_id(user), username, first, last, language, status),
-                pick(list(ROLES), ROLES.values())[0],
+                pick(list(ROLES), list(ROLES.values()))[0],
                 self._referrer(user),
                 self._source(),
                 *(self.messages[user], None if self.random.random() < 0.01 else seen),

@@ -123,7 +123,8 @@ def erase(telegram_id: int, hooks: Hooks, *, own: Update = NOBODY) -> Receipt:
             users=_erase_user(user),
         )
         receipt.tables["bans"] += _blank(person, Ban, Ban.reason)
-        trigrams.forget(current())
+        if receipt.tables["users"]:
+            trigrams.forget(current())
         erasures.announce(telegram_id)
     return receipt
 

@@ -23,9 +23,11 @@ ROW, TEXT = NAMES.c.rowid, NAMES.c.text
 def condition(term: str) -> Any:
     """The people whom a term means: by Telegram id, or each of its words in a name of theirs.
 
-    A word that begins with @ begins a username. Signs alone are nobody's name: of them there are no
-    trigrams, and to find them would be to look at everybody.
+    A word that begins with @ begins a username; no words mean everybody. Signs alone are nobody's
+    name: of them there are no trigrams, and to find them would be to look at everybody.
     """
+    if not term.strip():
+        return User.id > 0
     words = [word for word in term.split() if any(map(str.isalnum, word))][:MOST_WORDS]
     if not words:
         return SQL("1 = 0")

@@ -94,7 +94,7 @@ class Table(Page, ModelView):  # type: ignore[misc]
 
     def chosen(self, query: Any, search: str | None) -> Any:
         """A query narrowed to what the address asks for; 400 for what cannot be asked."""
-        if search and search.strip():
+        if self._search_supported and search and search.strip():
             query = query.where(self.match(search.strip()))
         for each in self.narrowed_by:
             if value := request.args.get(each.name, "").strip():

@@ -49,6 +49,7 @@ def people(database: Database) -> None:
         ("9" * 30, []),
         ("9223372036854775808", []),
         ("٧", []),
+        (" ", [7, 8, 100200300, 100200301]),
     ],
 )
 def test_a_term_finds_whom_it_means(term: str, found: list[int]) -> None:
