@@ -75,7 +75,10 @@ _BY_WORDS = f"CREATE INDEX {INDEX} ON users_search USING gin (to_tsvector('simpl
 
 
 def lay(database: Database, extension: str = EXTENSION) -> None:
-    """Make the table with what keeps it, and write down everybody who is there already."""
+    """Make the table with what keeps it, and write down everybody who is there already.
+
+    SQLite drops triggers with their table: a migration that rebuilds `users` lifts and lays this.
+    """
     if database.table_exists(TABLE):
         return
     local = database.param == "?"

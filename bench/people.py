@@ -74,7 +74,8 @@ class Story:
 
     def at(self, event: int) -> datetime:
         """When an event happened: ever more of them in a day."""
-        return self.start + SPAN * (event / self.events) ** (1 / GROWTH)
+        share: float = (event / self.events) ** (1 / GROWTH)
+        return self.start + SPAN * share
 
     def time(self, event: int) -> str:
         """The same, as both engines read it."""

@@ -60,7 +60,7 @@ def test_no_list_walks_through_a_big_table(
             assert walks(crowded, run, small=small) == set(), label
         lists = [sql for sql, _ in run if not any(mark in sql for mark in OWN)]
         assert len(lists) <= 4 + ("RECURSIVE" in str(lists)), label
-    assert len(labels) > 1
+    assert {label.partition(":")[0] for label in labels} >= {"Overview", "Users", "Events"}
 
 
 def test_a_walk_is_seen(crowded: Database, panel: Panel) -> None:
