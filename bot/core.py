@@ -45,6 +45,7 @@ from bot.turns import Desk, Turns
 from bot.wire import Wire
 from database import current, now
 from models import Bot
+from services import reloads
 from services.cache import Cache
 from services.chats import Chats
 from services.plugins import Preferences, Switches
@@ -164,6 +165,7 @@ class Core:
         left = self.inbox.waiting(seat.bot_id)
         self.turns.quarantine.doubt(left)
         self.lanes.wake(left)
+        reloads.accept(seat.lease.name)
         seat.led = True
 
     def _introduce(self, client: Client, runtime: Runtime) -> None:
@@ -288,6 +290,7 @@ class Core:
             cache=parts.cache,
             clock=parts.clock,
             plugins=Control(parts.registry, parts.switches, parts.preferences, self.breaker),
+            panel_url=parts.settings.admin_url,
         )
 
     def _received(self, updates: list[dict[str, Any]], duplicates: int) -> None:

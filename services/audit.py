@@ -16,9 +16,21 @@ from staff import AuditEntry
 WRITING = 0xAD17
 """Key of the lock under which one entry at a time is written."""
 FIRST = "0" * 64
+BATCH = 2000
+"""Entries that are in memory at once when the log is verified."""
 MASK = "•••"
 FOLLOWED = timedelta(minutes=1)
 SIZES = {"actor": 64, "address": 64, "action": 64, "target": 128}
+
+
+class Part(NamedTuple):
+    """A part of the log that was verified: up to which entry, how many, and the first broken."""
+
+    last: int
+    seen: int
+    broken: int | None
+    over: bool = False
+    """Whether nothing is left to verify."""
 
 
 class Actor(NamedTuple):
@@ -73,12 +85,23 @@ def verify() -> int | None:
 
     Entries taken from the end leave no gap: compare the last id with a backup's.
     """
-    previous = FIRST
-    for entry in AuditEntry.select().order_by(AuditEntry.id).iterator():
+    part = Part(0, 0, None)
+    while not part.over:
+        part = verify_part(part.last)
+    return part.broken
+
+
+def verify_part(after: int, *, limit: int = BATCH) -> Part:
+    """Verify the entries that follow the one with the id `after`, or (0) the first ones."""
+    before = AuditEntry.get_or_none(AuditEntry.id == after) if after else None
+    previous = before.digest if before else FIRST
+    rows = AuditEntry.select().where(AuditEntry.id > after).order_by(AuditEntry.id).limit(limit)
+    count, last = 0, after
+    for entry in rows:
         if entry.previous != previous or entry.digest != digest(entry):
-            return int(entry.id)
-        previous = entry.digest
-    return None
+            return Part(last, count, int(entry.id), over=True)
+        previous, last, count = entry.digest, int(entry.id), count + 1
+    return Part(last, count, None, over=count < limit)
 
 
 def changed_people(number: int | None) -> tuple[int, list[int]]:

@@ -35,9 +35,9 @@ ORDER = """
     bot.plain bot.dispatch bot.imagined bot.judges bot.explain bot.quarantine bot.turns bot.relay
     bot.moving bot.lanes bot.crew bot.polling bot.notices
     bot.trial bot.core bot.chores bot.tally bot.process bot.reload bot.renewal bot.opened
-    bot.hail bot.start bot.upgrade bot.person bot.keep bot.run
-    admin admin.panel admin.facts admin.headers admin.auth.* admin.views.* admin.api.*
-    admin.app admin.gunicorn admin.wsgi
+    bot.invite bot.hail bot.start bot.upgrade bot.person bot.chain bot.keep bot.run
+    admin admin.panel admin.facts admin.headers admin.line admin.questions admin.auth.*
+    admin.views.* admin.api.* admin.app admin.gunicorn admin.wsgi
     sandbox.*
     bot.memory bot.actors bot.kit bot.examples bot.record bot.testing bot.__main__
     plugins.*

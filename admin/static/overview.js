@@ -30,7 +30,7 @@
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
       scales: { y: { range: (_plot, _low, high) => [0, Math.max(1, (high || 0) * 1.1)] } },
       axes: [axis, { ...axis, size: 48, values: (_plot, values) => values.map(shorten) }],
-      cursor: { points: { size: 8 } },
+      cursor: { points: { size: 8, fill: (_plot, index) => colour(CHARTS[key][index - 1][2]) } },
       series: [
         { label: "Day", value: (_plot, value) => (value === null ? "–" : day(value)) },
         ...CHARTS[key].map(([, label, name]) => ({

@@ -164,7 +164,7 @@ class Table(Page, ModelView):  # type: ignore[misc]
     def delete_model(self, model: peewee.Model) -> bool:
         """Delete a row, and note it."""
         with db.atomic():
-            audit.record(actor(), "row.delete", self._target(model), dict(model.__data__))
+            audit.record(actor(), "row.delete", self._target(model))
             model.delete_instance()
         return True
 
@@ -176,7 +176,7 @@ class Table(Page, ModelView):  # type: ignore[misc]
         try:
             with db.atomic():
                 row.save(**how)
-                audit.record(actor(), action, self._target(row), before, dict(row.__data__))
+                audit.record(actor(), action, self._target(row), after=_changed(before, row))
         except (peewee.IntegrityError, peewee.DataError):
             flash("The row was not saved: another one has this value, or it does not fit.", "error")
             return False
@@ -284,6 +284,16 @@ class Table(Page, ModelView):  # type: ignore[misc]
                 self.form_ajax_refs or {}
             ):
                 raise ValueError(f"{type(self).__name__}.{name} needs form_ajax_refs.")
+
+
+def _changed(before: dict[str, Any], row: peewee.Model) -> dict[str, Any]:
+    """Which columns were changed, and not to what.
+
+    A row may hold what somebody wrote, and the audit log keeps what it holds when they are erased.
+    """
+    now = row.__data__
+    names = [name for name in now if name not in before or before[name] != now[name]]
+    return {"changed": sorted(names)}
 
 
 def _readable(text: str | None) -> str | None:
