@@ -13,7 +13,8 @@ from typing import Any, TypeAlias
 
 import peewee
 
-from database import db, now
+import trigrams
+from database import current, db, now
 from models import (
     AnalyticsEvent,
     Ban,
@@ -123,6 +124,8 @@ def erase(telegram_id: int, hooks: Hooks, *, own: Update = NOBODY) -> Receipt:
         )
         receipt.tables["messages"] += _delete(Message, Message.chat_id == telegram_id)
         receipt.tables["bans"] += _blank(person, Ban, Ban.reason)
+        if receipt.tables["users"]:
+            trigrams.forget(current())
         erasures.announce(telegram_id)
     return receipt
 

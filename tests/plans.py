@@ -13,8 +13,10 @@ from database import Database
 Statement: TypeAlias = tuple[str, Any]
 _PARTIAL = "inbox_open|messages_waiting|messages_unread"
 """Indexes that hold only what waits, and may be walked through."""
+_MATCH = r" VIRTUAL TABLE INDEX \d+:M"
+"""How SQLite says that a full-text index is looked into."""
 _WALK = re.compile(
-    rf"Seq Scan on (\w+)|SCAN (\w+)\b(?! USING (?:COVERING )?INDEX (?:{_PARTIAL})\b)"
+    rf"Seq Scan on (\w+)|SCAN (\w+)\b(?! USING (?:COVERING )?INDEX (?:{_PARTIAL})\b|{_MATCH})"
 )
 _ALIAS = re.compile(r'"(\w+)" AS "(\w+)"')
 _ASKS = re.compile(r"\s*(WITH|SELECT)\b", re.IGNORECASE)

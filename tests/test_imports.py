@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 ROOMS = ("admin", "bot", "migrations", "models", "plugins", "sandbox", "services", "settings")
-OURS = {*ROOMS, "choices", "database", "environ", "staff", "tests", "bench"}
+OURS = {*ROOMS, "choices", "database", "environ", "indexes", "staff", "trigrams", "tests", "bench"}
 LONGEST_FILE = 300
 LONGEST_FUNCTION = 40
 
@@ -21,7 +21,7 @@ LONGEST_FUNCTION = 40
 # may import each other. Nothing imports a plugin.
 ORDER = """
     environ settings
-    database choices models staff migrations.*
+    database choices trigrams models indexes staff migrations.*
     services.*
     bot.codec bot.logs bot.metrics bot.i18n
     bot.pace bot.limits bot.retries bot.form bot.wire bot.answer bot.courier bot.sending

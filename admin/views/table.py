@@ -74,12 +74,15 @@ class Table(Page, ModelView):  # type: ignore[misc]
         """One page: its keys by an index, then its rows, then the rows that those point at."""
         del filters, execute
         size = page_size or self.page_size
-        keys = self.chosen(self.model.select(self.key), search)
-        order = self._order(sort_column, bool(sort_desc))
-        if (field := self._sorted_by(sort_column)) is not None and field.null:
+        if search and (page or 0) * size >= COUNTED:
+            return None, []  # to skip rows is to find them all first
+        field, order = self._sorted_by(sort_column), self._order(sort_column, bool(sort_desc))
+        key = field if field is not None and field.unique and not field.null else self.key
+        keys = self.chosen(self.model.select(key), search)
+        if field is not None and field.null:
             keys = keys.where(field.is_null(False))  # each database puts them at another end
         keys = keys.order_by(*order).limit(size).offset((page or 0) * size)
-        rows = list(self.model.select().where(self.key.in_(keys)).order_by(*order))
+        rows = list(self.model.select().where(key.in_(keys)).order_by(*order))
         for name in self.prefetched:
             self._fetch(rows, name)
         return None, rows
@@ -110,7 +113,10 @@ class Table(Page, ModelView):  # type: ignore[misc]
         query = self.chosen(self.model.select(peewee.SQL("1")), search)
         if query._where is None and (about := self._estimate()) > COUNTED:
             return f"about {about:,}"
-        counted = query.limit(COUNTED + 1).count()
+        if not search:  # or PostgreSQL would begin with the table itself, and hope
+            query = query.order_by(*self._order(None, False))
+        found = query.limit(COUNTED + 1).alias("found")
+        counted = self.model.select(peewee.fn.COUNT(peewee.SQL("1"))).from_(found).scalar()
         return f"{counted:,}" if counted <= COUNTED else f"more than {COUNTED:,}"
 
     def render(self, template: str, **given: Any) -> Any:
@@ -128,6 +134,8 @@ class Table(Page, ModelView):  # type: ignore[misc]
 
     def get_empty_list_message(self) -> str:
         """What an empty list says."""
+        if request.args.get("search") and request.args.get("page"):
+            return f"A search shows its first {COUNTED:,} rows: write more of what you look for."
         return "Nothing fits: change the search or the filters." if request.args else self.empty
 
     def get_one(self, id: Any) -> peewee.Model | None:  # noqa: A002
@@ -182,8 +190,8 @@ class Table(Page, ModelView):  # type: ignore[misc]
         field = self._sorted_by(column)
         if field is None:
             return [self.key.desc()]
-        ways = [each.desc() if descending else each.asc() for each in (field, self.key)]
-        return ways[1:] if field is self.key else ways
+        fields = [field] if field.unique or field is self.key else [field, self.key]
+        return [each.desc() if descending else each.asc() for each in fields]
 
     def _sorted_by(self, column: str | None) -> peewee.Field[Any] | None:
         """The field that a column of the list is sorted by."""
