@@ -11,14 +11,17 @@ from flask_wtf.csrf import CSRFProtect
 from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from admin import headers
+from admin import headers, problems
+from admin.api import document
 from admin.auth import rights
+from admin.auth.bearers import Bearers
 from admin.auth.browsers import Browsers
 from admin.auth.signin import SignIn
 from admin.panel import Panel
 from admin.views.overview import Overview
 from admin.views.page import Page
 from database import db, is_outage
+from services.rates import open_rates
 from staff import StaffRole
 
 log = logging.getLogger(__name__)
@@ -33,15 +36,19 @@ def create_app(panel: Panel) -> Flask:
     configure(app, panel)
     browsers = Browsers(secure=not panel.settings.development, clock=panel.clock)
     app.extensions["sessions"] = browsers
+    app.extensions["panel"] = panel
+    bearers = app.extensions["bearers"] = open_bearers(panel)
     app.before_request(connect)
-    app.before_request(browsers.recognise)
+    app.before_request(lambda: recognise(bearers if problems.is_api() else browsers))
     app.before_request(rights.pass_gate)
-    CSRFProtect(app)
+    forms = CSRFProtect(app)
     app.after_request(lambda response: headers.write(response, secure=browsers.secure))
     app.teardown_request(disconnect)
     app.register_error_handler(Exception, answer_error)
     app.context_processor(context)
     app.register_blueprint(SignIn(panel, browsers).blueprint())
+    for part in document.build(app):
+        forms.exempt(part)
     theme = Bootstrap4Theme(base_template="panel.html", fluid=True)
     desk = Admin(
         app,
@@ -53,6 +60,13 @@ def create_app(panel: Panel) -> Flask:
     for page in pages(panel):
         desk.add_view(page)
     return app
+
+
+def open_bearers(panel: Panel) -> Bearers:
+    """Who knows tokens, and counts what is asked with them."""
+    redis_url = panel.settings.redis_url
+    rates = open_rates(redis_url.reveal() if redis_url else None, clock=panel.clock)
+    return Bearers(rates, most=panel.api_rate, clock=panel.clock)
 
 
 def pages(_panel: Panel) -> list[Page]:
@@ -83,6 +97,11 @@ def configure(app: Flask, panel: Panel) -> None:
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
             app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops
         )
+
+
+def recognise(known: Bearers | Browsers) -> None:
+    """Find out who asks: by a token or by a cookie, never by both."""
+    known.recognise()
 
 
 def context() -> dict[str, object]:
@@ -116,4 +135,6 @@ def answer_error(error: Exception) -> Response | tuple[str, int]:
     else:
         log.error("%s %s failed", request.method, request.url_rule, exc_info=error)
         code, said = 500, "Something went wrong on our side; it is in the log."
+    if problems.is_api():
+        return problems.answer(error, code, said)
     return render_template("error.html", code=code, said=said), code

@@ -27,6 +27,8 @@ class Panel:
     preferences: Preferences = field(default_factory=Preferences)
     clock: Callable[[], datetime] = now
     ticks: Callable[[], float] = time.monotonic
+    api_rate: int = 120
+    """Requests that a token of the API makes in a minute."""
     _read_at: float = float("-inf")
     _lock: threading.Lock = field(default_factory=threading.Lock)
 

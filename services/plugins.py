@@ -32,6 +32,12 @@ class Switches:
         off = self._off
         return not off or ((plugin, EVERYWHERE) not in off and (plugin, chat_id) not in off)
 
+    @staticmethod
+    def stored(plugin: str, chat_id: int = EVERYWHERE) -> bool:
+        """What the table says of one switch: on, unless it was switched off."""
+        mine = PluginSwitch.plugin == plugin, PluginSwitch.chat_id == chat_id
+        return not PluginSwitch.select().where(*mine, ~PluginSwitch.enabled).exists()
+
     def set(self, plugin: str, enabled: bool, chat_id: int = EVERYWHERE) -> None:
         """Switch a plugin on or off in a chat, or everywhere. Other processes follow in 2 s."""
         PluginSwitch.insert(plugin=plugin, chat_id=chat_id, enabled=enabled).on_conflict(

@@ -61,9 +61,17 @@ def may_act_on(actor: User, person: User) -> bool:
     return actor.id != person.id and actor.role > person.role
 
 
-def ban(user: User, *, by: User, until: datetime | None = None, reason: str = "") -> None:
-    """Ban a person until a time, or for good; in place of a ban they have."""
-    row = {"until": until, "reason": reason[:REASON_SIZE], "by": by.id, "updated_at": now()}
+def ban(user: User, *, by: User | None, until: datetime | None = None, reason: str = "") -> None:
+    """Ban a person until a time, or for good; in place of a ban they have.
+
+    `by` is None for somebody of the team who is no user of the bot.
+    """
+    row = {
+        "until": until,
+        "reason": reason[:REASON_SIZE],
+        "by": by.id if by else None,
+        "updated_at": now(),
+    }
     with db.atomic():
         Ban.insert(user=user.id, **row).on_conflict(
             conflict_target=[Ban.user], preserve=[getattr(Ban, name) for name in row]

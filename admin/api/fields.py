@@ -1,0 +1,111 @@
+"""Fields: values that the API takes and gives, each as strict as the document says."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, ClassVar
+
+from marshmallow import RAISE, Schema, fields, validate
+
+BIG = 2**63 - 1
+NO_NUL = r"^[^\u0000]*$"
+"""No database keeps a NUL in a text."""
+_MOMENT = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})"
+)
+_WHOLE = re.compile(r"-?[0-9]{1,19}")
+
+
+class Asked(Schema):
+    """What is sent to the API: a field that it does not know is refused."""
+
+    class Meta:
+        unknown = RAISE
+
+
+class Told(Schema):
+    """What the API answers: all fields are there, always."""
+
+    def on_bind_field(self, field_name: str, field_obj: fields.Field[Any]) -> None:
+        del field_name
+        field_obj.required = True
+        field_obj.dump_only = False
+
+
+class Whole(fields.Integer):
+    """A whole number of 64 bits. In an address it is digits, in a body a number."""
+
+    default_error_messages: ClassVar[dict[str, str]] = {"invalid": "Not a whole number of 64 bits."}
+
+    def __init__(self, low: int = -BIG - 1, high: int = BIG, *, digits: bool = False, **more: Any):
+        self.digits = digits
+        super().__init__(validate=validate.Range(low, high), **more)
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **more: Any) -> int:
+        del attr, data, more
+        if self.digits and isinstance(value, str) and _WHOLE.fullmatch(value):
+            return int(value)
+        if not self.digits and type(value) is int:
+            return value
+        if not self.digits and type(value) is float and value.is_integer():
+            return int(value)
+        raise self.make_error("invalid")
+
+
+class Flag(fields.Boolean):
+    """True or false, and no word for it."""
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **more: Any) -> bool:
+        del attr, data, more
+        if isinstance(value, bool):
+            return value
+        raise self.make_error("invalid", input=value)
+
+
+class Text(fields.String):
+    """A text that every database can hold."""
+
+    default_error_messages: ClassVar[dict[str, str]] = {
+        "half": "Not a text: it holds half of a letter."
+    }
+
+    def __init__(self, longest: int, *, shortest: int = 0, pattern: str = NO_NUL, **more: Any):
+        checks = [validate.Length(shortest, longest), validate.Regexp(pattern)]
+        super().__init__(validate=checks, **more)
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **more: Any) -> Any:
+        text = super()._deserialize(value, attr, data, **more)
+        if any("\ud800" <= letter <= "\udfff" for letter in text or ""):
+            raise self.make_error("half")
+        return text
+
+
+class Word(fields.String):
+    """One of a closed set of words."""
+
+    def __init__(self, words: type[StrEnum] | list[str], **more: Any) -> None:
+        choices = [str(word) for word in words]
+        super().__init__(validate=validate.OneOf(choices), **more)
+
+
+class Moment(fields.DateTime):
+    """A time with its offset, as RFC 3339 writes it; the tables keep UTC without one."""
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **more: Any) -> datetime:
+        del attr, data, more
+        if not isinstance(value, str) or not _MOMENT.fullmatch(value):
+            raise self.make_error("invalid", input=value, obj_type="time")
+        try:
+            given = datetime.fromisoformat(value.upper())
+        except ValueError:
+            raise self.make_error("invalid", input=value, obj_type="time") from None
+        try:
+            return given.astimezone(UTC).replace(tzinfo=None)
+        except OverflowError:  # in UTC it is before the first year or after the last
+            return given.replace(tzinfo=None)
+
+    def _serialize(self, value: Any, attr: Any, obj: Any, **more: Any) -> str | None:
+        del attr, obj, more
+        return None if value is None else f"{value.isoformat()}Z"

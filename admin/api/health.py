@@ -1,0 +1,51 @@
+"""How the bot is doing, in the API."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from marshmallow import fields
+
+from admin.api.fields import Moment, Told, Whole
+from admin.api.routes import Routes, panel
+from models import Inbox, Lease
+from services.scopes import Scope
+
+routes = Routes("health", "How the bot is doing.")
+
+OPEN = ("queued", "new", "replying")
+
+
+class PollerOut(Told):
+    """Who fetches updates, and when it last said that it does."""
+
+    name = fields.String()
+    seen_at = Moment()
+
+
+class HealthOut(Told):
+    """How the bot is doing."""
+
+    waiting = Whole(0, metadata={"description": "Updates that are not done yet."})
+    oldest_at = Moment(allow_none=True, metadata={"description": "When the oldest of them came."})
+    pollers = fields.List(fields.Nested(PollerOut))
+    plugins = fields.Dict(
+        keys=fields.String(),
+        values=fields.String(allow_none=True),
+        metadata={"description": "What is wrong with each plugin that can say; null: nothing."},
+    )
+
+
+@routes.operation("GET", "/health", Scope.HEALTH_READ, HealthOut)
+def get_health() -> dict[str, Any]:
+    """See how the bot is doing."""
+    panel().refresh()
+    waiting = Inbox.select().where(Inbox.state.in_(OPEN))
+    oldest = waiting.order_by(Inbox.received_at).first()
+    leases = Lease.select().order_by(Lease.name)
+    return {
+        "waiting": waiting.count(),
+        "oldest_at": oldest.received_at if oldest else None,
+        "pollers": [{"name": row.name, "seen_at": row.updated_at} for row in leases],
+        "plugins": panel().registry.health(),
+    }
