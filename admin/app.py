@@ -20,6 +20,7 @@ from admin.auth.signin import SignIn
 from admin.panel import Panel
 from admin.views.overview import Overview
 from admin.views.page import Page
+from admin.views.tokens import Tokens
 from database import db, is_outage
 from services.rates import open_rates
 from staff import StaffRole
@@ -69,9 +70,9 @@ def open_bearers(panel: Panel) -> Bearers:
     return Bearers(rates, most=panel.api_rate, clock=panel.clock)
 
 
-def pages(_panel: Panel) -> list[Page]:
+def pages(panel: Panel) -> list[Page]:
     """The pages, in the order of the menu."""
-    return []
+    return [Tokens(panel)]
 
 
 def configure(app: Flask, panel: Panel) -> None:

@@ -6,7 +6,7 @@ import hmac
 import re
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from peewee import JOIN
 
@@ -107,13 +107,17 @@ def revoke(actor: Actor, token: ApiToken, at: datetime) -> bool:
 
 def of(admin: Admin) -> list[ApiToken]:
     """The tokens of an account, newest first."""
-    return [token for token in every() if token.admin_id == admin.id]
+    return list(_newest().where(ApiToken.admin == admin.id))
 
 
 def every() -> list[ApiToken]:
     """The tokens of all accounts with their owners, newest first."""
+    return list(_newest())
+
+
+def _newest() -> Any:
     rows = ApiToken.select(ApiToken, Admin).join(Admin, JOIN.INNER)
-    return list(rows.order_by(ApiToken.id.desc()))
+    return rows.order_by(ApiToken.id.desc())
 
 
 def _check(admin: Admin, name: str, scopes: list[Scope]) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import Any
 
-from marshmallow import RAISE, Schema, fields, validate
+from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
 BIG = 2**63 - 1
 NO_NUL = r"^[^\u0000]*$"
@@ -37,8 +37,6 @@ class Told(Schema):
 class Whole(fields.Integer):
     """A whole number of 64 bits. In an address it is digits, in a body a number."""
 
-    default_error_messages: ClassVar[dict[str, str]] = {"invalid": "Not a whole number of 64 bits."}
-
     def __init__(self, low: int = -BIG - 1, high: int = BIG, *, digits: bool = False, **more: Any):
         self.digits = digits
         super().__init__(validate=validate.Range(low, high), **more)
@@ -51,7 +49,7 @@ class Whole(fields.Integer):
             return value
         if not self.digits and type(value) is float and value.is_integer():
             return int(value)
-        raise self.make_error("invalid")
+        raise ValidationError("Not a whole number.")
 
 
 class Flag(fields.Boolean):
@@ -67,10 +65,6 @@ class Flag(fields.Boolean):
 class Text(fields.String):
     """A text that every database can hold."""
 
-    default_error_messages: ClassVar[dict[str, str]] = {
-        "half": "Not a text: it holds half of a letter."
-    }
-
     def __init__(self, longest: int, *, shortest: int = 0, pattern: str = NO_NUL, **more: Any):
         checks = [validate.Length(shortest, longest), validate.Regexp(pattern)]
         super().__init__(validate=checks, **more)
@@ -78,7 +72,7 @@ class Text(fields.String):
     def _deserialize(self, value: Any, attr: Any, data: Any, **more: Any) -> Any:
         text = super()._deserialize(value, attr, data, **more)
         if any("\ud800" <= letter <= "\udfff" for letter in text or ""):
-            raise self.make_error("half")
+            raise ValidationError("Not a text: it holds half of a letter.")
         return text
 
 

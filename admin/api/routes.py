@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any, ClassVar, TypeVar
+from typing import Any, TypeVar
 
 from flask import Request, abort, current_app
 from flask_smorest import Blueprint
@@ -35,8 +35,6 @@ class Key(IntegerConverter):
 class Parser(FlaskParser):
     """Reads what was sent, and refuses whatever could be meant in two ways."""
 
-    DEFAULT_UNKNOWN_BY_LOCATION: ClassVar[dict[str, str | None]] = {"query": RAISE, "json": RAISE}
-
     def load_querystring(self, req: Request, schema: Schema) -> Any:
         """The parameters; each may be given once."""
         twice = {name: ["Given more than once."] for name, all_ in req.args.lists() if all_[1:]}
@@ -60,7 +58,7 @@ class Parser(FlaskParser):
 class Routes(Blueprint):  # type: ignore[misc]
     """Operations about one thing."""
 
-    ARGUMENTS_PARSER = Parser()
+    ARGUMENTS_PARSER = Parser(unknown=RAISE)
 
     def __init__(self, name: str, about: str) -> None:
         super().__init__(name, __name__, url_prefix="/api/v1", description=about)

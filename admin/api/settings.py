@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar
+from typing import Any
 
 from flask import abort
-from marshmallow import fields
+from marshmallow import ValidationError, fields
 
 from admin.api.fields import BIG, Asked, Told
 from admin.api.plugins import ONE, routes
@@ -24,10 +24,6 @@ KINDS = {bool: "boolean", int: "integer", float: "number", str: "string"}
 class Value(fields.Raw):
     """A truth value, a number or a text."""
 
-    default_error_messages: ClassVar[dict[str, str]] = {
-        "invalid": "Not true, false, a number or a text."
-    }
-
     def __init__(self, *, allow_none: bool = False, **more: Any) -> None:
         kinds = ["boolean", "number", "string", *(["null"] if allow_none else [])]
         super().__init__(allow_none=allow_none, metadata={"type": kinds}, **more)
@@ -36,7 +32,7 @@ class Value(fields.Raw):
         del attr, data, more
         if isinstance(value, bool | int | float | str):
             return value
-        raise self.make_error("invalid")
+        raise ValidationError("Not true, false, a number or a text.")
 
 
 class SettingOut(Told):
