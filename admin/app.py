@@ -16,6 +16,7 @@ from admin.api import document
 from admin.auth import rights
 from admin.auth.bearers import Bearers
 from admin.auth.browsers import Browsers
+from admin.auth.paths import refuse_foreign
 from admin.auth.signin import SignIn
 from admin.panel import Panel
 from admin.views.overview import Overview
@@ -42,6 +43,7 @@ def create_app(panel: Panel) -> Flask:
     app.before_request(connect)
     app.before_request(lambda: recognise(bearers if problems.is_api() else browsers))
     app.before_request(rights.pass_gate)
+    app.before_request(refuse_foreign)
     forms = CSRFProtect(app)
     app.after_request(lambda response: headers.write(response, secure=browsers.secure))
     app.teardown_request(disconnect)

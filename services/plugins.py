@@ -32,6 +32,10 @@ class Switches:
         off = self._off
         return not off or ((plugin, EVERYWHERE) not in off and (plugin, chat_id) not in off)
 
+    def chats_off(self, plugin: str) -> list[int]:
+        """The chats in which a plugin is off by a switch of their own, by what was read last."""
+        return sorted(chat_id for name, chat_id in self._off if name == plugin and chat_id)
+
     @staticmethod
     def stored(plugin: str, chat_id: int = EVERYWHERE) -> bool:
         """What the table says of one switch: on, unless it was switched off."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from flask import abort, request
+
 OWN = re.compile(r"/(?![/\\])[^\\\x00-\x20\x7f]*")
 """One slash, then anything but a second one, a backslash, blanks or control characters."""
 
@@ -11,3 +13,10 @@ OWN = re.compile(r"/(?![/\\])[^\\\x00-\x20\x7f]*")
 def own_path(given: str | None, default: str = "/") -> str:
     """The path when it is one of ours, else the default."""
     return given if given and OWN.fullmatch(given) else default
+
+
+def refuse_foreign() -> None:
+    """Answer 400 when `url`, which Flask-Admin follows after a form, leads elsewhere."""
+    for given in request.values.getlist("url"):
+        if own_path(given, "") != given:
+            abort(400, "The address to go back to must be a path of the panel.")

@@ -30,6 +30,22 @@
     if (said && !window.confirm(said)) event.preventDefault();
   });
 
+  // Rows of a list are chosen by their boxes; an action on none of them says so.
+  document.addEventListener("change", (event) => {
+    if (!event.target.matches("[data-choose-all]")) return;
+    for (const box of document.querySelectorAll('input[name="rowid"]')) box.checked = event.target.checked;
+  });
+  document.addEventListener("submit", (event) => {
+    if (!event.target.matches("[data-needs-rows]") || document.querySelector('input[name="rowid"]:checked')) return;
+    event.preventDefault();
+    window.alert("Choose some rows first.");
+  }, true);
+
+  // The library's links that only open something have no address: following one would be refused.
+  document.addEventListener("click", (event) => {
+    if (event.target.closest('a[href^="javascript:"]')) event.preventDefault();
+  });
+
   // Times are UTC in the page and local on the screen.
   for (const time of document.querySelectorAll("time[datetime]")) {
     const at = new Date(time.dateTime);

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from flask_admin import BaseView
 
-from admin.auth.rights import MARK, Right, may
+from admin.auth.rights import Right, may
 from admin.panel import Panel
 from staff import StaffRole
 
@@ -34,6 +34,3 @@ class Page(BaseView):  # type: ignore[misc]
     def _run_view(self, fn: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
         """Call the view; the library would hide what a TypeError in it says."""
         return fn(self, *arguments, **options)
-
-
-__all__ = ["MARK", "Page"]
