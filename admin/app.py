@@ -69,7 +69,7 @@ def open_bearers(panel: Panel) -> Bearers:
     """Who knows tokens, and counts what is asked with them."""
     redis_url = panel.settings.redis_url
     rates = open_rates(redis_url.reveal() if redis_url else None, clock=panel.clock)
-    return Bearers(rates, most=panel.api_rate, clock=panel.clock)
+    return Bearers(panel, rates)
 
 
 def pages(panel: Panel) -> list[Page]:

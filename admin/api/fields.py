@@ -9,6 +9,8 @@ from typing import Any
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
+from bot.control import is_storable
+
 BIG = 2**63 - 1
 NO_NUL = r"^[^\u0000]*$"
 """No database keeps a NUL in a text."""
@@ -67,12 +69,15 @@ class Text(fields.String):
 
     def __init__(self, longest: int, *, shortest: int = 0, pattern: str = NO_NUL, **more: Any):
         checks = [validate.Length(shortest, longest), validate.Regexp(pattern)]
+        self.whole = re.compile(pattern)
         super().__init__(validate=checks, **more)
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **more: Any) -> Any:
         text = super()._deserialize(value, attr, data, **more)
-        if any("\ud800" <= letter <= "\udfff" for letter in text or ""):
+        if isinstance(text, str) and not is_storable(text):
             raise ValidationError("Not a text: it holds half of a letter.")
+        if isinstance(text, str) and not self.whole.fullmatch(text):  # "$" lets a line end pass
+            raise ValidationError("Does not match the pattern.")
         return text
 
 

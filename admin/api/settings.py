@@ -12,12 +12,12 @@ from admin.api.fields import BIG, Asked, Told
 from admin.api.plugins import ONE, routes
 from admin.api.routes import panel
 from admin.auth import rights
+from bot.control import LONGEST, is_storable
 from bot.plugin import Setting
 from services import switching
 from services.scopes import Scope
 
 SETTING = f"{ONE}/settings/<setting>"
-LONGEST = 4096
 KINDS = {bool: "boolean", int: "integer", float: "number", str: "string"}
 
 
@@ -90,7 +90,7 @@ def set_setting(change: dict[str, Any], plugin: str, setting: str) -> dict[str, 
         setting,
         value,
         before=found(),
-        secret=_is_secret(found),
+        secret=found.secret,
     )
     return _told(found)
 
@@ -107,7 +107,7 @@ def reset_setting(plugin: str, setting: str) -> dict[str, Any]:
         setting,
         found.default,
         before=found(),
-        secret=_is_secret(found),
+        secret=found.secret,
     )
     return _told(found)
 
@@ -124,15 +124,10 @@ def _find(plugin: str, key: str) -> Setting[Any]:
     return _declared(plugin).get(key) or abort(404, "The plugin has no setting with this key.")
 
 
-def _is_secret(setting: Setting[Any]) -> bool:
-    return bool(getattr(setting, "secret", False))
-
-
 def _fits(setting: Setting[Any], value: Any) -> bool:
     """Whether the setting may have it, and every database can keep it."""
     if isinstance(value, str):
-        odd = "\0" in value or any("\ud800" <= letter <= "\udfff" for letter in value)
-        return setting.fits(value) and len(value) <= LONGEST and not odd
+        return setting.fits(value) and len(value) <= LONGEST and is_storable(value)
     if isinstance(value, int | float):
         return setting.fits(value) and math.isfinite(value) and -BIG <= value <= BIG
     return False
@@ -145,14 +140,14 @@ def _wanted(setting: Setting[Any]) -> str:
 
 
 def _told(setting: Setting[Any]) -> dict[str, Any]:
-    secret, stored = _is_secret(setting), panel().preferences.get(setting.plugin, setting.key)
+    stored = panel().preferences.get(setting.plugin, setting.key)
     return {
         "key": setting.key,
         "help": setting.help,
         "kind": KINDS[type(setting.default)],
         "choices": setting.choices and list(setting.choices),
         "default": setting.default,
-        "value": None if secret else setting(),
-        "secret": secret,
+        "value": None if setting.secret else setting(),
+        "secret": setting.secret,
         "changed": stored is not None,
     }

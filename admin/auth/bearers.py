@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import datetime
-
 from flask import g, request
 from werkzeug.exceptions import TooManyRequests
 
 from admin.auth.rights import Caller
+from admin.panel import Panel
 from services import api_tokens
 from services.rates import Rates
 
@@ -16,10 +14,9 @@ from services.rates import Rates
 class Bearers:
     """Tokens in the Authorization header, and nowhere else: an address ends up in logs."""
 
-    def __init__(self, rates: Rates, *, most: int, clock: Callable[[], datetime]) -> None:
+    def __init__(self, panel: Panel, rates: Rates) -> None:
+        self._panel = panel
         self._rates = rates
-        self._most = most
-        self._clock = clock
 
     def recognise(self) -> None:
         """Find out whose token it is; before every request of the API, whose cookies are not read.
@@ -27,7 +24,7 @@ class Bearers:
         It is read from the database each time, so that one that was revoked is dead at once.
         """
         given = request.authorization
-        at = self._clock()
+        at = self._panel.clock()
         g.caller = None
         if given is None or given.type != "bearer" or not given.token:
             return
@@ -37,7 +34,8 @@ class Bearers:
 
     def count(self, caller: Caller) -> None:
         """Count a request; raises TooManyRequests when there are too many in a minute."""
-        wait = self._rates.take(f"api:{caller.token.id}", self._most)
+        most = self._panel.api_rate
+        wait = self._rates.take(f"api:{caller.token.id}", most)
         if wait is not None:
-            said = f"A token makes {self._most} requests a minute: try again in {wait} seconds."
+            said = f"A token makes {most} requests a minute: try again in {wait} seconds."
             raise TooManyRequests(said, retry_after=wait)

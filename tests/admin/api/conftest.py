@@ -27,7 +27,8 @@ from tests.admin.conftest import Clock, make_admin
 
 BOT = 7
 
-Call = Callable[..., "Client"]
+Call = Callable[..., Any]
+"""Makes a Client; what it is answered is looked at freely."""
 
 
 class Client(FlaskClient):
@@ -67,6 +68,7 @@ def call(app: Flask, clock: Clock) -> Call:
 @pytest.fixture
 def world(panel: Panel, clock: Clock) -> list[User]:
     """Three people, the first of whom has events and failures; a plugin with settings."""
+    panel.api_rate = 10_000
     panel.registry.add(make_plugin())
     panel.registry.paths["notes"] = panel.settings.plugins_path[0]
     panel.registry.bind(panel.switches.on, panel.preferences.get)
@@ -99,7 +101,7 @@ def make_failure(number: int) -> Failure:
         message="'x'",
         traceback="Traceback …",
         fingerprint="f" * 64,
-        payload='{"update_id": %d, "message": {}}' % number,
+        payload=f'{{"update_id": {number}, "message": {{}}}}',
         user_id=100,
         chat_id=100,
     )
@@ -115,11 +117,7 @@ def make_plugin() -> Plugin:
     plugin.setting("ratio", 0.5, "How much of them.")
     plugin.setting("loud", True, "Whether to say so.")
     plugin.setting("style", "plain", "How they look.", choices=["plain", "rich"])
-    key: Any = plugin.setting("key", "", "The key of a service.")
-    if not hasattr(key, "secret"):
-        plugin.settings["key"] = Secretive(key)  # type: ignore[assignment]
-    else:
-        key.secret = True
+    plugin.setting("key", "", "The key of a service.", secret=True)
 
     @plugin.export_user
     def export(user: User) -> list[str]:
