@@ -24,9 +24,8 @@ KINDS = {bool: "boolean", int: "integer", float: "number", str: "string"}
 class Value(fields.Raw):
     """A truth value, a number or a text."""
 
-    def __init__(self, *, allow_none: bool = False, **more: Any) -> None:
-        kinds = ["boolean", "number", "string", *(["null"] if allow_none else [])]
-        super().__init__(allow_none=allow_none, metadata={"type": kinds}, **more)
+    def __init__(self, **more: Any) -> None:
+        super().__init__(metadata={"type": ["boolean", "number", "string"]}, **more)
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **more: Any) -> Any:
         del attr, data, more

@@ -163,8 +163,15 @@ def test_a_setting_takes_what_fits_it(call: Call, world: list[User], panel: Pane
         assert answer.status_code == 409 and f"notes.{key}" in answer.json["detail"], (key, value)
     body = {"data": '{"value": NaN}', "content_type": "application/json"}
     assert client.put(f"{SETTINGS}/ratio", **body).status_code == 409
-    for wrong in ({}, {"value": None}, {"value": [1]}, {"value": {}}, {"value": 1, "x": 1}):
-        assert client.put(f"{SETTINGS}/limit", json=wrong).status_code == 422, wrong
+    odd: list[dict[str, object]] = [
+        {},
+        {"value": None},
+        {"value": [1]},
+        {"value": {}},
+        {"value": 1, "x": 1},
+    ]
+    for each in odd:
+        assert client.put(f"{SETTINGS}/limit", json=each).status_code == 422, each
     assert client.put(f"{SETTINGS}/nothing", json={"value": 1}).status_code == 404
     assert panel.registry.plugins["notes"].settings["limit"]() == 5
     assert client.delete(f"{SETTINGS}/limit").json["value"] == 20
