@@ -11,6 +11,7 @@ from flask_smorest.utils import prepare_response
 from marshmallow import Schema, fields
 
 from admin.api import events, failures, health, messages, plugins, settings, stats, users
+from admin.api.fields import BIG
 from admin.api.routes import Key
 from admin.auth.rights import anybody
 from admin.problems import KIND
@@ -65,6 +66,7 @@ def build(app: Flask) -> list[Blueprint]:
     app.config.update(API_TITLE="Steadygram", API_VERSION="v1", OPENAPI_VERSION="3.1.0")
     app.url_map.converters["key"] = Key
     api = Document(app, spec_kwargs={"info": {"description": ABOUT}})
+    api.register_converter(Key, lambda _: {"type": "integer", "minimum": 0, "maximum": BIG})
     api.spec.components.security_scheme("token", {"type": "http", "scheme": "bearer"})
     parts: list[Blueprint] = [part.routes for part in PARTS]
     for part in parts:

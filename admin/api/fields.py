@@ -33,7 +33,6 @@ class Told(Schema):
     def on_bind_field(self, field_name: str, field_obj: fields.Field[Any]) -> None:
         del field_name
         field_obj.required = True
-        field_obj.dump_only = False
 
 
 class Whole(fields.Integer):

@@ -26,10 +26,20 @@ WITH_BODY = (400, 413, 415, 422)
 
 
 class Key(IntegerConverter):
-    """The key of a row in a path: a whole number that every database can compare."""
+    """The key of a row in a path: a whole number that every database can compare.
+
+    A larger one stands for the largest, which no row has: a converter that refuses a value makes
+    the library answer 405 where the path has several methods.
+    """
+
+    regex = r"[0-9]{1,19}"
 
     def __init__(self, map: Map) -> None:  # noqa: A002  the library's name
-        super().__init__(map, max=BIG)
+        super().__init__(map)
+
+    def to_python(self, value: str) -> int:
+        """The number."""
+        return min(int(value), BIG)
 
 
 class Parser(FlaskParser):
