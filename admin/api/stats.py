@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from marshmallow import fields
@@ -50,9 +50,19 @@ class StatsOut(Told):
 def get_stats(asked: dict[str, Any]) -> dict[str, Any]:
     """Get the numbers of the last days, oldest first; a day without a number is left out."""
     at = panel().clock()
-    since = at.date() - timedelta(days=asked["days"] - 1)
-    active = {period: analytics.active(period, at=at) for period in analytics.PERIODS}
-    return {"active": active, "days": _days(since)}
+    return {"active": _active(at), "days": _days(at.date() - timedelta(days=asked["days"] - 1))}
+
+
+def _active(at: datetime) -> dict[str, int]:
+    """As the bot counted them last, today or yesterday; else they are counted now."""
+    names = {f"active.{period}": period for period in analytics.PERIODS}
+    lately = (DailyFigure.day >= at.date() - timedelta(days=1)) & DailyFigure.name.in_(list(names))
+    rows = DailyFigure.select().where(lately).order_by(DailyFigure.day)
+    kept = {names[row.name]: row.value for row in rows}
+    return {
+        period: kept[period] if period in kept else analytics.active(period, at=at)
+        for period in analytics.PERIODS
+    }
 
 
 def _days(since: date) -> list[dict[str, Any]]:

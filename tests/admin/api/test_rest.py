@@ -70,6 +70,10 @@ def test_the_numbers_come_from_the_daily_figures(
     told = client.get("/api/v1/stats").json
     assert told["active"] == {"day": 0, "week": 3, "month": 3}
     assert told["days"] == [{"day": str(clock().date()), "figures": {"messages": 12}}]
+    DailyFigure.create(day=old, name="active.week", value=99)
+    DailyFigure.create(day=clock().date(), name="active.day", value=2)
+    assert client.get("/api/v1/stats").json["active"] == {"day": 2, "week": 3, "month": 3}
+    DailyFigure.delete().where(DailyFigure.name.startswith("active.")).execute()
     days = client.get("/api/v1/stats?days=41").json["days"]
     assert [each["day"] for each in days] == [str(old), str(clock().date())]
 
