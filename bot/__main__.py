@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
+from choices import StaffRole
 from settings import Settings, SettingsError, load
 
 MOMENT = 0.5
@@ -125,6 +126,16 @@ def delete_user(settings: Settings, options: argparse.Namespace) -> int:
     return delete_user(settings, options.id, sure=options.yes)
 
 
+def create_admin(settings: Settings, options: argparse.Namespace) -> int:
+    """Print a link that works once and for an hour: it makes the panel's first owner.
+
+    With --name it makes that account, and its owner chooses a password by the link.
+    """
+    from bot.invite import create_admin
+
+    return create_admin(settings, options.name, options.role, options.telegram_id)
+
+
 def up(settings: Settings, _options: argparse.Namespace) -> int:
     """Migrate and start everything, as `make run` does; Ctrl-C stops it."""
     from bot.start import up
@@ -143,6 +154,7 @@ VERBS: tuple[Callable[[Settings, argparse.Namespace], int], ...] = (
     sandbox,
     export_user,
     delete_user,
+    create_admin,
 )
 
 
@@ -168,6 +180,10 @@ def _add_options(verb: Callable[..., int], own: argparse.ArgumentParser) -> None
         own.add_argument("id", metavar="ID", type=int, help="the person's Telegram id")
     if verb is delete_user:
         own.add_argument("--yes", action="store_true", help="do not ask")
+    if verb is create_admin:
+        own.add_argument("--name", help="make an account of this name")
+        own.add_argument("--role", choices=list(StaffRole), default=StaffRole.VIEWER)
+        own.add_argument("--telegram-id", metavar="ID", help="whom /panel gives links to it")
     if verb is sandbox:
         own.add_argument("--last", action="store_true", help="end on SIGTERM after the bot")
     if verb is check:

@@ -16,7 +16,7 @@ from services.audit import TERMINAL
 from services.scopes import Scope
 from staff import TABLES, Admin, ApiToken, AuditEntry, StaffRole
 from tests.admin.api.conftest import Call
-from tests.admin.conftest import Clock, Visit, make_admin
+from tests.admin.conftest import Clock, Secure, Visit, give_totp, make_admin
 from tests.admin.test_rights import APP, routes
 
 API = [
@@ -232,3 +232,21 @@ def test_a_token_cannot_be_made_for_more_than_its_owner_may(
         api_tokens.create(TERMINAL, admin, "last", [Scope.USERS_READ], at=clock())
     api_tokens.revoke(TERMINAL, made[0], clock())
     assert api_tokens.create(TERMINAL, admin, "last", [Scope.USERS_READ], at=clock())
+
+
+def test_an_owner_in_production_needs_a_second_factor_here_too(
+    secure: Secure, call: Call, clock: Clock
+) -> None:
+    """What opens no page to them opens nothing by a token either."""
+    bearer = {"Authorization": f"Bearer {call().secret}"}
+    browser = secure()
+    answer = browser.get(ME, headers=bearer)
+    assert answer.status_code == 403 and "second factor" in answer.text
+    give_totp(Admin.get(), clock())
+    assert browser.get(ME, headers=bearer).status_code == 200
+
+
+def test_under_a_name_that_is_not_ours_nothing_is_served(secure: Secure, call: Call) -> None:
+    """And that is a problem like any other."""
+    answer = secure().get(ME, headers={"Host": "evil.example"})
+    assert answer.status_code == 400 and answer.content_type == "application/problem+json"
