@@ -1,14 +1,14 @@
-"""What the team does to people and failures: each deed with its audit entry, in one transaction."""
+"""What the team does to people: each deed with its audit entry, in one transaction."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from database import current, db
 from models import Language, Role, Status, User
-from services import audit, failures, privacy, users
+from services import audit, privacy, users
 from services.audit import Actor
 
 
@@ -83,22 +83,3 @@ def erase_user(actor: Actor, user: User, hooks: privacy.Hooks) -> privacy.Receip
         receipt = privacy.erase(user.telegram_id, hooks)
         audit.record(actor, "user.erase", target(user), after={"rows": receipt.rows})
     return receipt
-
-
-def replay(actor: Actor, failure_id: int) -> bool:
-    """Have an open failure's update handled once more; False when that is not possible."""
-    return _close(actor, failure_id, "replayed", failures.replay)
-
-
-def dismiss(actor: Actor, failure_id: int) -> bool:
-    """Close an open failure for good; False when it is not open."""
-    return _close(actor, failure_id, "dismissed", failures.dismiss)
-
-
-def _close(actor: Actor, failure_id: int, state: str, close: Callable[[int], bool]) -> bool:
-    with db.atomic():
-        if not close(failure_id):
-            return False
-        verb = "failure.replay" if state == "replayed" else "failure.dismiss"
-        audit.record(actor, verb, f"failure:{failure_id}", {"state": "open"}, {"state": state})
-    return True

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from database import db
 from models import Failure
-from services import failures
+from services import audit, failures
+from services.audit import Actor
 
 MOST = 1000
 """Groups that are looked at."""
-COUNTED = 1000
-"""Failures of a group up to which they are counted."""
+LISTED = 200
+"""Failures of a group up to which a list counts them..."""
+COUNTED = 10_000
+"""...and up to which they are counted when one group is looked at."""
 BATCH = 100
 """Failures that are replayed or dismissed in one transaction."""
+ACTS = {"replay": failures.replay, "dismiss": failures.dismiss}
 OPEN = Failure.state == "open"
 
 
 class Group(NamedTuple):
-    """Failures of one kind; counts of more than COUNTED are COUNTED + 1."""
+    """Failures of one kind, with the newest; counts end one above what they are counted to."""
 
     fingerprint: str
     last: Failure
@@ -37,10 +41,13 @@ class Step(NamedTuple):
     after: int | None
 
 
-def fingerprints(*, only_open: bool = True) -> dict[str, int]:
-    """The id of the newest failure of each group, the newest group first."""
-    found = dict(db.execute_sql(walk(only_open=only_open)).fetchall())
-    return dict(sorted(found.items(), key=lambda pair: -pair[1]))
+def newest(*, only_open: bool = True, plugin: str | None = None) -> list[int]:
+    """The id of the newest failure of each group, or of each of a plugin, the newest first."""
+    ids = sorted((row[1] for row in db.execute_sql(walk(only_open=only_open))), reverse=True)
+    if plugin is None or not ids:
+        return ids
+    mine = Failure.select(Failure.id).where(Failure.id.in_(ids), Failure.plugin == plugin)
+    return [row.id for row in mine.order_by(Failure.id.desc())]
 
 
 def walk(*, only_open: bool) -> str:
@@ -65,20 +72,40 @@ def walk(*, only_open: bool) -> str:
     """
 
 
-def shown(newest: Iterable[int]) -> list[Group]:
-    """The groups whose newest failures have these ids, in this order."""
-    wanted = list(newest)
-    if not wanted:
+def about(ids: Sequence[int], most: int = LISTED) -> list[Group]:
+    """The groups that these failures stand for, in this order, counted up to so many."""
+    if not ids:
         return []
-    rows = {row.id: row for row in Failure.select().where(Failure.id.in_(wanted))}
-    return [_group(rows[each]) for each in wanted if each in rows]
+    rows = {row.id: row for row in Failure.select().where(Failure.id.in_(ids))}
+    sql = f"""
+        SELECT mine.id,
+            (SELECT id FROM failures WHERE fingerprint >= mine.fingerprint
+             ORDER BY fingerprint, id LIMIT 1),
+            (SELECT COUNT(*) FROM (SELECT 1 FROM failures
+             WHERE fingerprint = mine.fingerprint LIMIT {most + 1}) AS counted),
+            (SELECT COUNT(*) FROM (SELECT 1 FROM failures
+             WHERE state = 'open' AND fingerprint = mine.fingerprint
+             LIMIT {most + 1}) AS counted)
+        FROM failures AS mine WHERE mine.id IN ({", ".join([db.param] * len(ids))})
+    """
+    counts = {row[0]: row[1:] for row in db.execute_sql(sql, list(ids))}
+    oldest = Failure.select(Failure.id, Failure.created_at)
+    begun = {
+        row.id: row.created_at
+        for row in oldest.where(Failure.id.in_([first for first, _, _ in counts.values()]))
+    }
+    return [
+        Group(rows[each].fingerprint, rows[each], begun[counts[each][0]], *counts[each][1:])
+        for each in ids
+        if each in rows and each in counts
+    ]
 
 
-def group(fingerprint: str) -> Group | None:
+def find(fingerprint: str) -> Group | None:
     """One group, or None; its newest open failure stands for it, without one the newest."""
-    mine = Failure.select().where(Failure.fingerprint == fingerprint)
+    mine = Failure.select(Failure.id).where(Failure.fingerprint == fingerprint)
     row = _newest(mine.where(OPEN)) or _newest(mine)
-    return _group(row) if row else None
+    return next(iter(about([row.id], COUNTED)), None) if row else None
 
 
 def members(fingerprint: str, *, before: int | None = None, size: int = 20) -> list[Failure]:
@@ -91,38 +118,40 @@ def members(fingerprint: str, *, before: int | None = None, size: int = 20) -> l
 
 def newest_open(fingerprint: str) -> int:
     """The id of the newest open failure of a group; what fails from now on comes after it."""
-    row = _newest(members_open(fingerprint))
+    row = _newest(_open(fingerprint))
     return row.id if row else 0
 
 
-def members_open(fingerprint: str) -> Any:
-    """A query for the open failures of a group."""
-    return Failure.select(Failure.id).where(OPEN, Failure.fingerprint == fingerprint)
+def left(fingerprint: str, after: int, last: int) -> int:
+    """How many failures of a group are open between two ids."""
+    return int(_open(fingerprint).where(Failure.id > after, Failure.id <= last).count())
 
 
-def step(fingerprint: str, act: str, after: int, last: int) -> Step:
+def act_on(actor: Actor, act: str, failure_id: int) -> bool:
+    """Replay or dismiss one failure; False when that cannot be done."""
+    with db.atomic():
+        done = ACTS[act](failure_id)
+        if done:
+            audit.record(actor, f"failure.{act}", f"failure:{failure_id}")
+    return done
+
+
+def step(actor: Actor, act: str, fingerprint: str, after: int, last: int) -> Step:
     """Replay or dismiss the next open failures of a group, oldest first, in one transaction."""
-    query = members_open(fingerprint).where(Failure.id > after, Failure.id <= last)
+    query = _open(fingerprint).where(Failure.id > after, Failure.id <= last)
     ids = [row.id for row in query.order_by(Failure.fingerprint, Failure.id).limit(BATCH)]
     with db.atomic():
         done = sum(ACTS[act](each) for each in ids)
+        if done:
+            facts = {"count": done, "from": ids[0], "to": ids[-1]}
+            audit.record(actor, f"failure.{act}_all", f"failures:{fingerprint}", after=facts)
     return Step(done, len(ids) - done, ids[-1] if len(ids) == BATCH else None)
 
 
-ACTS = {"replay": failures.replay, "dismiss": failures.dismiss}
+def _open(fingerprint: str) -> Any:
+    return Failure.select(Failure.id).where(OPEN, Failure.fingerprint == fingerprint)
 
 
 def _newest(query: Any) -> Failure | None:
     found: Failure | None = query.order_by(Failure.fingerprint.desc(), Failure.id.desc()).first()
     return found
-
-
-def _group(row: Failure) -> Group:
-    mine = Failure.select(Failure.id).where(Failure.fingerprint == row.fingerprint)
-    first = Failure.select(Failure.created_at).where(Failure.fingerprint >= row.fingerprint)
-    first_at = first.order_by(Failure.fingerprint, Failure.id).limit(1).scalar()
-    return Group(row.fingerprint, row, first_at, _count(mine), _count(mine.where(OPEN)))
-
-
-def _count(query: Any) -> int:
-    return int(query.limit(COUNTED + 1).count())

@@ -36,6 +36,10 @@ class Switches:
         """The chats in which a plugin is off by a switch of their own, by what was read last."""
         return sorted(chat_id for name, chat_id in self._off if name == plugin and chat_id)
 
+    def off_in(self, chat_id: int) -> set[str]:
+        """The plugins that are off in a chat by a switch of its own, by what was read last."""
+        return {name for name, place in self._off if place == chat_id}
+
     @staticmethod
     def stored(plugin: str, chat_id: int = EVERYWHERE) -> bool:
         """What the table says of one switch: on, unless it was switched off."""

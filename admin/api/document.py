@@ -15,6 +15,7 @@ from admin.api.fields import BIG
 from admin.api.routes import Key
 from admin.auth.rights import anybody
 from admin.problems import KIND
+from admin.questions import Questions
 
 ABOUT = """\
 Every request brings a token, made on the page *API tokens* of the panel, in the header
@@ -63,6 +64,7 @@ class Document(Api):  # type: ignore[misc]
 
 def build(app: Flask) -> list[Blueprint]:
     """Add the API to an application; gives its parts."""
+    app.extensions["questions"] = Questions(app.extensions["panel"].registry)
     app.config.update(API_TITLE="Steadygram", API_VERSION="v1", OPENAPI_VERSION="3.1.0")
     app.url_map.converters["key"] = Key
     api = Document(app, spec_kwargs={"info": {"description": ABOUT}})

@@ -12,7 +12,7 @@ from admin.api.routes import Routes
 from models import AnalyticsEvent
 from services.scopes import Scope
 
-routes = Routes("events", "What happened: messages, commands, joins, and what plugins track.")
+routes = Routes("Events", "What happened: messages, commands, joins, and what plugins track.")
 
 
 class EventOut(Told):

@@ -12,10 +12,10 @@ from admin.api.paging import Paged, Slice, SliceOut, by_id
 from admin.api.routes import Routes
 from admin.auth import rights
 from models import Failure
-from services import changes
+from services import groups
 from services.scopes import Scope
 
-routes = Routes("failures", "Updates whose handlers raised.")
+routes = Routes("Failures", "Updates whose handlers raised.")
 
 ONE = "/failures/<key:failure_id>"
 STATES = ["open", "replayed", "dismissed"]
@@ -81,15 +81,20 @@ def get_failure(failure_id: int) -> Failure:
 @routes.operation("POST", f"{ONE}/replay", Scope.FAILURES_WRITE, FailureWhole, problems=(409,))
 def replay_failure(failure_id: int) -> Failure:
     """Have the update handled once more."""
-    _find(failure_id)
-    return _find(failure_id) if changes.replay(rights.actor(), failure_id) else abort(409, CLOSED)
+    return _close(failure_id, "replay")
 
 
 @routes.operation("POST", f"{ONE}/dismiss", Scope.FAILURES_WRITE, FailureWhole, problems=(409,))
 def dismiss_failure(failure_id: int) -> Failure:
     """Close a failure for good; its update is dropped."""
+    return _close(failure_id, "dismiss")
+
+
+def _close(failure_id: int, act: str) -> Failure:
     _find(failure_id)
-    return _find(failure_id) if changes.dismiss(rights.actor(), failure_id) else abort(409, CLOSED)
+    if not groups.act_on(rights.actor(), act, failure_id):
+        abort(409, CLOSED)
+    return _find(failure_id)
 
 
 def _find(failure_id: int) -> Failure:

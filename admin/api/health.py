@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from flask import current_app
 from marshmallow import fields
 from peewee import SQL
 
 from admin.api.fields import Moment, Told, Whole
 from admin.api.routes import Routes, panel
+from admin.questions import Questions
 from models import Inbox, Lease
 from services.scopes import Scope
 
-routes = Routes("health", "How the bot is doing.")
+routes = Routes("Health", "How the bot is doing.")
 
 OPEN = SQL("state IN ('queued', 'new', 'replying')")
 """In the words of the index that is to be used."""
@@ -49,5 +51,12 @@ def get_health() -> dict[str, Any]:
         "waiting": waiting.count(),
         "oldest_at": oldest.received_at if oldest else None,
         "pollers": [{"name": row.name, "seen_at": row.updated_at} for row in leases],
-        "plugins": panel().registry.health(),
+        "plugins": _plugins(),
     }
+
+
+def _plugins() -> dict[str, str | None]:
+    on = [name for name in panel().registry.paths if panel().switches.on(name)]
+    questions: Questions = current_app.extensions["questions"]
+    answers = questions.ask("health", on)
+    return {name: answer.failed or answer.said or None for name, answer in answers.items()}

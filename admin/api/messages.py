@@ -16,7 +16,7 @@ from services import messages
 from services.scopes import Scope
 from staff import Message
 
-routes = Routes("messages", "What the team writes to people.")
+routes = Routes("Messages", "What the team writes to people.")
 
 STATES = ["received", "queued", "sending", "sent", "failed", "unknown"]
 

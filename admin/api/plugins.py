@@ -13,7 +13,7 @@ from admin.auth import rights
 from services import plugins, switching
 from services.scopes import Scope
 
-routes = Routes("plugins", "What the bot can do.")
+routes = Routes("Plugins", "What the bot can do.")
 
 ONE = "/plugins/<plugin>"
 

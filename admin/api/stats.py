@@ -13,7 +13,7 @@ from services import analytics
 from services.scopes import Scope
 from staff import DailyFigure
 
-routes = Routes("stats", "The bot in numbers.")
+routes = Routes("Numbers", "The bot in numbers.")
 
 LONGEST = 366
 

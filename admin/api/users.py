@@ -19,7 +19,7 @@ from services.scopes import Scope
 from services.traces import words_of
 from staff import StaffRole
 
-routes = Routes("users", "People who have met the bot.")
+routes = Routes("People", "People who have met the bot.")
 
 ONE = "/users/<key:user_id>"
 MAY_BE_SET = [Status.ACTIVE, Status.BANNED]

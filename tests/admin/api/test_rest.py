@@ -225,9 +225,7 @@ def test_a_failure_is_replayed_or_dismissed_once(call: Call, world: list[User]) 
     assert (dismissed["state"], dismissed["payload"]) == ("dismissed", None)
     assert client.post(replay).status_code == client.post(dismiss).status_code == 409
     assert client.post("/api/v1/failures/999/replay").status_code == 404
-    assert entries("failure.replay") == [
-        (f"failure:{first.id}", {"state": "open"}, {"state": "replayed"})
-    ]
+    assert [target for target, *_ in entries("failure.replay")] == [f"failure:{first.id}"]
     assert len(entries("failure.dismiss")) == 1
 
 
@@ -284,8 +282,10 @@ def test_health_is_told(call: Call, world: list[User], panel: Panel, clock: Cloc
     assert told == {"waiting": 0, "oldest_at": None, "pollers": [], "plugins": {}}
     Inbox.create(bot_id=BOT, update_id=9, lane=1, kind="message", state="new", received_at=clock())
     Lease.create(name="poller:7", owner="a", fence=1, beats=1)
-    panel.registry.troubles["notes"] = "no disk"
+    panel.registry.plugins["notes"].hooks["health"] = lambda: "no disk"
     told = client.get("/api/v1/health").json
     assert told["waiting"] == 1 and told["oldest_at"] == f"{clock().isoformat()}Z"
     assert [each["name"] for each in told["pollers"]] == ["poller:7"]
     assert told["plugins"] == {"notes": "no disk"}
+    panel.switches.set("notes", False)
+    assert client.get("/api/v1/health").json["plugins"] == {}

@@ -139,7 +139,7 @@ def test_a_mistake_of_ours_is_a_500_that_tells_nothing(app: Flask, call: Call) -
     def fail() -> str:
         raise RuntimeError("a secret")
 
-    app.view_functions["users.list_users"] = fail
+    app.view_functions["People.list_users"] = fail
     answer = call().get(USERS)
     problem(answer, 500)
     assert "secret" not in answer.text
