@@ -14,11 +14,11 @@ from telebot.handler_backends import ContinueHandling
 from bot import codec, plain
 from bot.breaker import Breaker
 from bot.client import Ambiguous, Client, Stopping
-from bot.context import ENDED
+from bot.context import ENDED, Effects
 from bot.conversations import Change, Conversations, Key, Open
 from bot.inbox import Item
 from bot.ledger import Entry, Ledger, Settled
-from bot.middleware import Turn, say
+from bot.middleware import Turn, say, stop_spinner
 from bot.outbox import Outbox
 from bot.plugin import Handler, Plugin
 from bot.registry import Registry
@@ -65,7 +65,7 @@ class Dispatch:
         if not self._answer_step(turn):
             self.find(turn)
         if turn.item.kind == "callback_query" and not turn.ctx.effects.answered:
-            self._stop_spinner(turn)
+            stop_spinner(turn)
 
     def find(self, turn: Turn) -> None:
         """Have telebot look for the handlers that fit."""
@@ -149,7 +149,7 @@ class Dispatch:
         """
         ctx, client = turn.ctx, turn.ctx.caller
         person = dict(turn.user.__data__) if turn.user else {}
-        before, update = replace(ctx.effects, events=list(ctx.effects.events)), turn.item.update
+        before, update = _copied(ctx.effects), turn.item.update
         outbox = Outbox(turn.client)
         try:
             with db.atomic():
@@ -180,14 +180,6 @@ class Dispatch:
             self._let_go(ctx.sender)
         turn.item.state = "replying"
         turn.entry = send_replies(turn.client, turn.item)
-
-    def _stop_spinner(self, turn: Turn) -> None:
-        """Answer a button that its handler left unanswered; it may be too late, which is fine."""
-        if turn.entry is None:
-            try:
-                turn.ctx.answer()
-            except ApiTelegramException as error:
-                log.debug("a button could not be answered: %s", error)
 
     # Binding: each declared handler becomes one of telebot's.
 
@@ -287,7 +279,12 @@ def entry_of(turn: Turn, state: str = "done", payload: str | None = None) -> Ent
         key = (turn.item.bot_id, turn.ctx.chat.id, turn.user.telegram_id)
         opened = None if effects.conversation is ENDED else effects.conversation
         change = Change(key, opened)
-    return Entry(turn.item, state, payload, counted, events, change)
+    return Entry(turn.item, state, payload, counted, events, effects.letters, change)
+
+
+def _copied(effects: Effects) -> Effects:
+    """The effects so far, whatever is added to them from now on."""
+    return replace(effects, events=list(effects.events), letters=list(effects.letters))
 
 
 def may(turn: Turn, handler: Handler) -> bool:

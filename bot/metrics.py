@@ -207,6 +207,10 @@ class Metrics:
             self._gauge("broadcast_recipients", "Recipients of broadcasts by state.", "state"),
             Label("waiting", "sending", "sent", "blocked", "failed", "unknown", "cancelled"),
         )
+        self.team_messages = Family(
+            self._counter("team_messages", "Messages of the team by what came of them.", "state"),
+            Label("sent", "failed", "unknown"),
+        )
         self.plugin_state = Family(
             self._gauge("plugin_state", "1: on; 0: switched off; -1: suspended.", "plugin"),
             Label(room=500),
@@ -260,13 +264,27 @@ class Metrics:
 
         Raises SettingsError when the port cannot be had.
         """
-        disable_created_metrics()  # type: ignore[no-untyped-call]
-        try:
-            server, _ = start_http_server(port, host, self.registry)
-        except OSError as error:
-            if error.errno == errno.EADDRINUSE:
-                said = "is taken by another program: stop it, or set METRICS_PORT to a free port"
-            else:
-                said = f"cannot be used ({error.strerror}): set METRICS_PORT to another port"
-            raise SettingsError(f"port {port} {said}") from None
-        return server
+        return serve(self.registry, port, host)
+
+
+def serve(
+    registry: CollectorRegistry,
+    port: int,
+    host: str = EVERYWHERE,
+    *,
+    setting: str = "METRICS_PORT",
+) -> WSGIServer:
+    """Answer scrapes of a registry; `setting` is what to change when the port cannot be had.
+
+    Raises SettingsError then.
+    """
+    disable_created_metrics()  # type: ignore[no-untyped-call]
+    try:
+        server, _ = start_http_server(port, host, registry)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            said = f"is taken by another program: stop it, or set {setting} to a free port"
+        else:
+            said = f"cannot be used ({error.strerror}): set {setting} to another port"
+        raise SettingsError(f"port {port} {said}") from None
+    return server

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeAlias
 
-from bot import codec
+from bot import codec, letters
 from bot.breaker import Breaker, Fault
-from bot.client import Ambiguous, Client, Stopping
+from bot.client import Ambiguous, ApiTelegramException, Client, Stopping
 from bot.context import Context
 from bot.inbox import Item
 from bot.lease import Fenced
@@ -26,6 +26,7 @@ from bot.throttle import Throttle, Verdict
 from database import is_outage
 from models import EventType, Status, User
 from services import failures, users
+from services.takeovers import EVERYWHERE, Takeovers
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +39,9 @@ BLAMELESS = (
     *("upgraded to a supergroup", "query is too old"),
 )
 """Refusals of Telegram that are about the chat or the moment, whatever a plugin sends."""
+
+KEPT = ("message", "edited_message", "channel_post")
+"""What the team reads of a chat that it has taken over."""
 
 THROTTLED = ("message", "callback_query", "inline_query", "edited_message", "business_message")
 EVENTS = {
@@ -160,6 +164,38 @@ def refuse_banned(turn: Turn, step: Step) -> None:
 def is_banned(turn: Turn) -> bool:
     """Whether the team has banned the sender."""
     return turn.user is not None and turn.user.status == Status.BANNED
+
+
+def hush(takeovers: Takeovers) -> Middleware:
+    """Where somebody of the team has taken over, nothing answers: what is written is kept for them.
+
+    With the bot paused everywhere that is so of private chats; in groups it is only silent.
+    """
+
+    def run(turn: Turn, step: Step) -> None:
+        item, chat = turn.item, turn.ctx.chat
+        here = (column_id(chat.id) if chat else None) or EVERYWHERE
+        if not takeovers.silent(item.bot_id, here):
+            return step(turn)
+        turn.outcome = "silent"
+        if item.kind == "callback_query":
+            stop_spinner(turn)
+        elif item.kind in KEPT and (here > 0 or takeovers.taken(item.bot_id, here)):
+            user_id = turn.user.id if turn.user else None
+            if kept := letters.letter(item.bot_id, here, user_id, turn.ctx.event):
+                edited = item.kind == "edited_message"
+                turn.ctx.effects.letters.append(kept._replace(kind="edited") if edited else kept)
+
+    return run
+
+
+def stop_spinner(turn: Turn) -> None:
+    """Answer a button that nothing has answered; it may be too late, which is fine."""
+    if turn.entry is None:
+        try:
+            turn.ctx.answer()
+        except ApiTelegramException as error:
+            log.debug("a button could not be answered: %s", error)
 
 
 def limit(throttle: Throttle, clock: Callable[[], datetime]) -> Middleware:

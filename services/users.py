@@ -11,6 +11,7 @@ from peewee import fn
 from database import current, db, now
 from models import Ban, Chat, Language, Role, Status, User
 from services.people import People, Sender
+from staff import Message
 
 __all__ = [
     "People",
@@ -161,13 +162,15 @@ def referrals(user: User) -> Referrals:
 def migrate_chat(bot_id: int, old: int, new: int) -> None:
     """Carry over what belongs to a group that became a supergroup, with another id.
 
-    Its row, its conversations and its plugin switches; what the new id has already stays. Writes
-    in the caller's transaction.
+    Its row, its conversations, its plugin switches and what the team has there; what the new id
+    has already stays. Writes in the caller's transaction.
     """
     mine = f"bot_id = {int(bot_id)}"
     _move("chats", "telegram_id", old, new, same=("bot_id",), where=mine)
     _move("conversations", "chat_id", old, new, same=("bot_id", "user_id"), where=mine)
     _move("plugin_switches", "chat_id", old, new, same=("plugin",))
+    _move("takeovers", "chat_id", old, new, same=("bot_id",), where=mine)
+    Message.update(chat_id=new).where(Message.bot_id == bot_id, Message.chat_id == old).execute()
     Chat.update(kind="supergroup", updated_at=now()).where(
         Chat.bot_id == bot_id, Chat.telegram_id == new
     ).execute()

@@ -28,16 +28,17 @@ ORDER = """
     bot.client bot.outbox
     bot.conversations bot.rules bot.needs bot.hooks bot.plugin bot.asks bot.advice bot.registry
     bot.breaker bot.control
-    bot.words bot.texts bot.markup bot.pieces bot.message bot.runtime bot.reading
+    bot.words bot.letters bot.texts bot.markup bot.pieces bot.message bot.runtime bot.reading
     bot.heard bot.context bot
-    bot.modules bot.loader bot.menu bot.throttle bot.oblivion bot.heed
+    bot.modules bot.loader bot.tables bot.menu bot.throttle bot.oblivion bot.heed
     bot.raw bot.inbox bot.lease bot.stroke bot.marks bot.ledger bot.middleware
     bot.plain bot.dispatch bot.imagined bot.judges bot.explain bot.quarantine bot.turns bot.relay
-    bot.moving bot.lanes bot.crew bot.polling bot.notices
+    bot.moving bot.lanes bot.crew bot.polling bot.notices bot.postman
     bot.trial bot.core bot.chores bot.tally bot.process bot.reload bot.renewal bot.opened
-    bot.invite bot.hail bot.start bot.upgrade bot.person bot.chain bot.keep bot.run
-    admin admin.panel admin.facts admin.headers admin.line admin.questions admin.auth.*
-    admin.views.* admin.api.* admin.app admin.gunicorn admin.wsgi
+    bot.invite bot.hail bot.serve bot.start bot.upgrade bot.person bot.chain bot.keep bot.run
+    admin admin.bounds admin.panel admin.facts admin.headers admin.line admin.questions admin.auth.*
+    admin.views.* admin.api.* admin.probes admin.traffic admin.app admin.opening
+    admin.server_log admin.folder admin.metering admin.gatherer admin.gunicorn admin.wsgi
     sandbox.*
     bot.memory bot.actors bot.kit bot.examples bot.record bot.testing bot.__main__
     plugins.*

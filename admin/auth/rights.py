@@ -161,4 +161,4 @@ def ask_again() -> Response | None:
     who = visitor()
     if who and current_app.extensions["sessions"].is_fresh(who.session):
         return None
-    return _to("signin.confirm")
+    return to_confirm()
