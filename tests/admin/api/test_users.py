@@ -168,7 +168,8 @@ def test_somebody_is_erased_everywhere(call: Call, world: list[User]) -> None:
     assert not AnalyticsEvent.select().where(AnalyticsEvent.user.is_null(False)).exists()
     assert Erasure.select().count() == 1  # by which the bot learns of it
     entry = AuditEntry.get(AuditEntry.action == "user.erase")
-    assert "Ann" not in repr(entry.__data__) and "100" not in repr(entry.__data__)
+    said = repr({**entry.__data__, "previous": "", "digest": "", "at": ""})
+    assert "Ann" not in said and "100" not in said
 
 
 def test_what_the_cache_holds_on_somebody_is_erased_too(
