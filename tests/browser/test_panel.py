@@ -58,6 +58,7 @@ class Place:
         """A page of the panel, in a tab of its own."""
         page = self.browser.new_page()
         page.set_default_timeout(20_000)
+        page.on("dialog", lambda dialog: dialog.accept())
         page.goto(f"{self.panel}{path}")
         return page
 
@@ -211,7 +212,6 @@ def test_a_day_in_the_panel(place: Place) -> None:
     unanswered(chat, "/ping")
 
     page = place.open("/audit/")
-    page.on("dialog", lambda dialog: dialog.accept())
     page.get_by_role("button", name="Revert").first.click()
     page.wait_for_load_state()
     page.close()
