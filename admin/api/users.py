@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from flask import Response, abort, json
@@ -12,12 +14,10 @@ from admin.api.fields import Asked, Moment, Text, Told, Whole, Word
 from admin.api.paging import Paged, Slice, SliceOut, by_id
 from admin.api.routes import Routes, panel
 from admin.auth import rights
+from admin.erasure import erase
 from models import Language, Role, Status, User
-from services import changes, privacy
-from services.cache import open_cache
+from services import care, privacy
 from services.scopes import Scope
-from services.traces import words_of
-from staff import StaffRole
 
 routes = Routes("People", "People who have met the bot.")
 
@@ -119,39 +119,45 @@ def change_user(change: dict[str, Any], user_id: int) -> User:
     """
     if "role" in change:
         rights.must(Scope.USERS_ROLES)
-        _refuse_owners(find(user_id), change["role"])
-    user = changes.change_user(
-        rights.actor(),
-        user_id,
-        role=Role(change["role"]) if "role" in change else None,
-        status=Status(change["status"]) if "status" in change else None,
-        language=Language(change["language"]) if "language" in change else None,
-        reason=change["reason"],
-    )
-    return user or abort(404, NOBODY)
+    with told():
+        return care.change(
+            rights.actor(),
+            user_id,
+            rights.power(),
+            role=Role(change["role"]) if "role" in change else None,
+            status=Status(change["status"]) if "status" in change else None,
+            language=Language(change["language"]) if "language" in change else None,
+            reason=change["reason"],
+        )
 
 
 @routes.operation("POST", f"{ONE}/export", Scope.USERS_EXPORT, ExportOut)
 def export_user(user_id: int) -> Response:
     """Get all that is held on a person, of the core and of the plugins."""
     hooks = panel().registry.hooks("export_user")
-    held = changes.export_user(rights.actor(), find(user_id), hooks)
+    with told():
+        held = care.export(rights.actor(), user_id, hooks)
     return Response(json.dumps(held, default=str), content_type="application/json")
 
 
 @routes.operation("POST", f"{ONE}/erase", Scope.USERS_ERASE, ErasureOut, problems=(409,))
 def erase_user(user_id: int) -> privacy.Receipt:
     """Erase a person everywhere. It cannot be undone; of a ban the bare id stays."""
-    user = find(user_id)
-    person = privacy.person_of(user)
+    with told():
+        return erase(panel(), rights.actor(), user_id, rights.power())
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Answer what is refused: by 404 and 403 where they say it, else by 409."""
     try:
-        receipt = changes.erase_user(rights.actor(), user, panel().registry.hooks("delete_user"))
-    except privacy.Erasing as error:
+        yield
+    except care.Gone:
+        abort(404, NOBODY)
+    except care.Forbidden as error:
+        abort(403, str(error))
+    except care.Refused as error:
         abort(409, str(error))
-    redis_url = panel().settings.redis_url
-    if redis_url:
-        open_cache(redis_url.reveal()).forget(words_of(person))
-    return receipt
 
 
 NOBODY = "There is nobody with this id."
@@ -161,10 +167,3 @@ def find(user_id: int) -> User:
     """A person by the id of the row; 404 when there is none."""
     user: User | None = User.get_or_none(User.id == user_id)
     return user or abort(404, NOBODY)
-
-
-def _refuse_owners(user: User, role: str) -> None:
-    """Let only owners of the panel make owners of the bot, or take that from them."""
-    who = rights.caller()
-    if Role.OWNER in (user.role, role) and who and not who.admin.role.may(StaffRole.OWNER):
-        abort(403, "Only an owner of the panel decides who owns the bot.")

@@ -11,10 +11,10 @@ from flask import Response, abort, flash, jsonify, redirect, request, url_for
 from flask_admin import expose
 from werkzeug.wrappers import Response as Answer
 
-from admin.auth.rights import actor, needs, visitor
+from admin.auth.rights import actor, needs, power
 from admin.panel import Panel
 from admin.views.page import Page
-from bot.plugin import Plugin
+from bot.plugin import Plugin, Setting
 from services import audit, reverts, trail
 from staff import AuditEntry, StaffRole
 
@@ -72,10 +72,8 @@ class Audit(Page):
         """Take back what an entry tells of."""
         if entry_id >= trail.NEWEST:
             abort(404)
-        who = visitor()
-        role = who.admin.role if who else StaffRole.VIEWER
         try:
-            entry = reverts.revert(actor(), role, entry_id, default=self._declared)
+            entry = reverts.revert(actor(), power(), entry_id, declare=self._declared)
             flash(f"Taken back, by the entry {entry.id}.", "success")
         except reverts.Refused as error:
             flash(str(error), "error")
@@ -83,11 +81,10 @@ class Audit(Page):
         self.panel.preferences.refresh()
         return redirect(url_for(".index"))
 
-    def _declared(self, plugin: str, key: str) -> Any:
-        """The default of a setting."""
+    def _declared(self, plugin: str, key: str) -> Setting[Any] | None:
+        """A setting as its plugin declares it."""
         found: Plugin | None = self.panel.registry.plugins.get(plugin)
-        setting = found.settings.get(key) if found else None
-        return setting.default if setting else None
+        return found.settings.get(key) if found else None
 
 
 def wanted() -> trail.Wanted:

@@ -13,14 +13,15 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from admin.auth import rights
 from admin.auth.rights import needs
+from admin.erasure import erase
 from admin.views.narrow import LARGEST
 from admin.views.page import Page
 from admin.views.shown import SHOWN
 from models import Language, Role, Status, User
 from services import care, dossier
-from services.cache import open_cache
 from staff import StaffRole
 
+UNSURE = "Nothing was erased: type the Telegram id of the person to confirm."
 SERIAL = 2**31 - 1
 """The largest id of a row."""
 TERMS = {"": None, "1": "an hour", "24": "a day", "168": "a week", "720": "30 days"}
@@ -147,30 +148,14 @@ class PersonPages(Page):
     def erase_all(self, user_id: int) -> str | BaseResponse:
         """Erase the person everywhere, when their Telegram id was typed, and show the receipt."""
         user = _find(user_id)
-        if refusal := self._why_not_erase(user):
-            flash(refusal, "error")
-            return redirect(f"/users/{user_id}")
-        hooks = self.panel.registry.hooks("delete_user")
         try:
-            receipt, words = care.erase(rights.actor(), user_id, rights.power(), hooks)
+            if request.form.get("telegram_id", "").strip() != str(user.telegram_id):
+                raise care.Refused(UNSURE)
+            receipt = erase(self.panel, rights.actor(), user_id, rights.power())
         except care.Refused as error:
             flash(str(error), "error")
             return redirect(f"/users/{user_id}")
-        url = self.panel.settings.redis_url
-        dropped = open_cache(url.reveal() if url else None).forget(words)
-        receipt.tables["cache"] = dropped or 0
         return self.render("users/erased.html", receipt=receipt)  # type: ignore[no-any-return]
-
-    def _why_not_erase(self, user: User) -> str:
-        """What is in the way of an erasure; empty when nothing is."""
-        if request.form.get("telegram_id", "").strip() != str(user.telegram_id):
-            return "Nothing was erased: type the Telegram id of the person to confirm."
-        if broken := [failure.name for failure in self.panel.registry.failures]:
-            return (
-                f"Nothing was erased: {', '.join(broken)} could not be loaded and would keep what"
-                " it holds. Mend it, restart the panel, and erase again."
-            )
-        return ""
 
     def _until(self) -> datetime | None:
         """When a ban ends."""
