@@ -152,6 +152,8 @@ def _time(value: Any) -> datetime | None:
 def _said(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, str):
+        value = str(value)  # the word, where it is one of an enumeration
     return "nothing" if value is None or value == "" else repr(value)[:80]
 
 

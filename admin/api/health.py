@@ -6,18 +6,15 @@ from typing import Any
 
 from flask import current_app
 from marshmallow import fields
-from peewee import SQL
 
 from admin.api.fields import Moment, Told, Whole
 from admin.api.routes import Routes, panel
 from admin.questions import Questions
 from models import Inbox, Lease
+from services import pulse
 from services.scopes import Scope
 
 routes = Routes("Health", "How the bot is doing.")
-
-OPEN = SQL("state IN ('queued', 'new', 'replying')")
-"""In the words of the index that is to be used."""
 
 
 class PollerOut(Told):
@@ -44,7 +41,7 @@ class HealthOut(Told):
 def get_health() -> dict[str, Any]:
     """See how the bot is doing."""
     panel().refresh()
-    waiting = Inbox.select().where(OPEN)
+    waiting = Inbox.select().where(pulse.OPEN)
     oldest = waiting.order_by(Inbox.received_at).first()
     leases = Lease.select().order_by(Lease.name)
     return {

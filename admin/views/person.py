@@ -14,16 +14,13 @@ from werkzeug.wrappers import Response as BaseResponse
 from admin.auth import rights
 from admin.auth.rights import needs
 from admin.erasure import erase
-from admin.views.narrow import LARGEST
+from admin.views.ask import LARGEST, field_number, row_of
 from admin.views.page import Page
-from admin.views.shown import SHOWN
 from models import Language, Role, Status, User
 from services import care, dossier
 from staff import StaffRole
 
 UNSURE = "Nothing was erased: type the Telegram id of the person to confirm."
-SERIAL = 2**31 - 1
-"""The largest id of a row."""
 TERMS = {"": None, "1": "an hour", "24": "a day", "168": "a week", "720": "30 days"}
 """How long a ban may last, in hours."""
 
@@ -38,16 +35,13 @@ class PersonPages(Page):
     def show(self, user_id: int) -> str:
         """All of one person."""
         user = _find(user_id)
-        before = request.args.get("before", type=int)
-        if before is not None and not 0 < before <= LARGEST:
-            abort(400, "There is no such page of events.")
+        before = field_number("before", default=0) or None
         return self.render(  # type: ignore[no-any-return]
             "users/person.html",
             about=dossier.of(user, before=before),
             events_count=dossier.count_events(user),
             terms=TERMS,
             choices={"role": Role, "status": _statuses(user), "language": Language},
-            **SHOWN,
         )
 
     @expose("/<int:user_id>/ban", methods=("POST",))
@@ -109,7 +103,7 @@ class PersonPages(Page):
     @needs(StaffRole.OPERATOR)
     def end_conversation(self, user_id: int) -> BaseResponse:
         """Forget what the bot asked in a chat."""
-        bot_id, chat_id = _number("bot_id"), _number("chat_id")
+        bot_id, chat_id = field_number("bot_id"), field_number("chat_id", low=-LARGEST)
         return _did(
             user_id,
             "The bot has forgotten what it asked.",
@@ -127,7 +121,7 @@ class PersonPages(Page):
     @needs(StaffRole.OPERATOR)
     def drop_note(self, user_id: int) -> BaseResponse:
         """Delete a note of one's own."""
-        note_id = _number("note_id")
+        note_id = field_number("note_id")
         return _did(
             user_id, "The note is deleted.", lambda: care.drop_note(rights.actor(), note_id)
         )
@@ -166,10 +160,7 @@ class PersonPages(Page):
 
 
 def _find(user_id: int) -> User:
-    user = User.get_or_none(User.id == user_id) if 0 < user_id <= SERIAL else None
-    if user is None:
-        abort(404, "There is no such person, or not any more.")
-    return user
+    return row_of(User, user_id, "There is no such person, or not any more.")
 
 
 def _did(user_id: int, done: str, deed: Callable[[], object]) -> BaseResponse:
@@ -193,17 +184,6 @@ def _chosen(kind: type[T]) -> T:
         return kind(request.form.get("value", ""))
     except ValueError:
         abort(400, f"Choose one of: {', '.join(kind)}.")
-
-
-def _number(name: str) -> int:
-    """A number that a form carries."""
-    try:
-        number = int(request.form.get(name, ""))
-    except ValueError:
-        abort(400, "The form is incomplete: load the page again.")
-    if abs(number) > LARGEST:
-        abort(400, "There is no such thing.")
-    return number
 
 
 def _statuses(user: User) -> list[Status]:
