@@ -60,7 +60,7 @@ class Traffic:
         """
         response.headers[HEADER] = request_id()
         level = logging.DEBUG if is_dull(response) else logging.INFO
-        began, who = g.get("began", self._ticks()), g.get("visitor")
+        began, who = g.get("began", self._ticks()), g.get("caller") or g.get("visitor")
         fields = {
             "request_id": request_id(),
             "method": request.method if request.method in METHODS else "other",

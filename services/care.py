@@ -107,12 +107,10 @@ def change(
     """Change several things of a person, all or none; `reason` is that of a ban. Raises Refused."""
     with db.atomic():
         user = hold(user_id, power)
-        if status != user.status and Status.BANNED in (status, user.status):
-            if status == Status.BANNED:
+        if status == Status.BANNED:
+            if reason or user.status != status:
                 ban(actor, [user_id], power, reason=reason)
-            elif status is not None:
-                unban(actor, [user_id], power, status=status)
-        elif status is not None:
+        elif status is not None and not unban(actor, [user_id], power, status=status):
             set_status(actor, user_id, status, power)
         if language is not None:
             set_language(actor, user_id, language, power)

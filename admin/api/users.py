@@ -15,8 +15,9 @@ from admin.api.paging import Paged, Slice, SliceOut, by_id
 from admin.api.routes import Routes, panel
 from admin.auth import rights
 from admin.erasure import erase
+from admin.views.narrow import fitting
 from models import Language, Role, Status, User
-from services import care, privacy
+from services import care, privacy, search
 from services.scopes import Scope
 
 routes = Routes("People", "People who have met the bot.")
@@ -24,6 +25,16 @@ routes = Routes("People", "People who have met the bot.")
 ONE = "/users/<key:user_id>"
 MAY_BE_SET = [Status.ACTIVE, Status.BANNED]
 """The other statuses are what people did themselves."""
+FACETS = [
+    *fitting(User.role, "Role"),
+    *fitting(User.status, "Status"),
+    *fitting(User.language, "Language"),
+]
+PLAIN: dict[str, Any] = {
+    "telegram_id": User.telegram_id,
+    "referrer_id": User.referrer,
+    "source": User.source,
+}
 
 
 class UserOut(Told):
@@ -54,12 +65,14 @@ class UsersOut(SliceOut):
 class UsersAsked(Paged):
     """Which people."""
 
+    q = Text(100, shortest=1, metadata={"description": "Words of names, an @username, an id."})
     role = Word(Role)
     status = Word(Status)
+    language = Word(Language)
+    source = Text(64, shortest=1)
     telegram_id = Whole(1, digits=True)
     username = Text(64, shortest=1)
     referrer_id = Whole(1, digits=True)
-    active_since = Moment()
 
 
 class UserChange(Asked):
@@ -94,14 +107,14 @@ class ErasureOut(Told):
 @routes.operation("GET", "/users", Scope.USERS_READ, UsersOut, query=UsersAsked)
 def list_users(asked: dict[str, Any]) -> Slice:
     """List people, those who came last first."""
-    query = User.select()
-    for name in ("role", "status", "telegram_id", "referrer_id"):
-        if name in asked:
-            query = query.where(getattr(User, name) == asked[name])
-    if username := asked.get("username"):
-        query = query.where(fn.LOWER(User.username) == username.removeprefix("@").lower())
-    if since := asked.get("active_since"):
-        query = query.where(User.last_activity_at >= since)
+    wanted = [facet.condition(asked[facet.name]) for facet in FACETS if facet.name in asked]
+    wanted += [PLAIN[name] == asked[name] for name in PLAIN.keys() & asked.keys()]
+    if "q" in asked:
+        wanted.append(search.condition(asked["q"]))
+    if "username" in asked:
+        name = asked["username"].removeprefix("@").lower()
+        wanted.append(fn.LOWER(User.username) == name)
+    query = User.select().where(*wanted) if wanted else User.select()
     return by_id(query, User, asked["limit"], asked.get("cursor"))
 
 
@@ -111,11 +124,12 @@ def get_user(user_id: int) -> User:
     return find(user_id)
 
 
-@routes.operation("PATCH", ONE, Scope.USERS_WRITE, UserOut, body=UserChange)
+@routes.operation("PATCH", ONE, Scope.USERS_WRITE, UserOut, body=UserChange, problems=(409,))
 def change_user(change: dict[str, Any], user_id: int) -> User:
     """Ban or unban a person, change their language or their role.
 
-    A role takes the scope `users:roles` too.
+    A role takes the scope `users:roles` too. People with a role in the bot are for those who may
+    give it.
     """
     if "role" in change:
         rights.must(Scope.USERS_ROLES)
@@ -131,7 +145,7 @@ def change_user(change: dict[str, Any], user_id: int) -> User:
         )
 
 
-@routes.operation("POST", f"{ONE}/export", Scope.USERS_EXPORT, ExportOut)
+@routes.operation("POST", f"{ONE}/export", Scope.USERS_EXPORT, ExportOut, problems=(409,))
 def export_user(user_id: int) -> Response:
     """Get all that is held on a person, of the core and of the plugins."""
     hooks = panel().registry.hooks("export_user")

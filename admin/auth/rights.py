@@ -215,7 +215,7 @@ def _to(endpoint: str) -> Response:
 
 
 def power() -> StaffRole:
-    """The role of whoever does what is done now, be it by a token; for routes that need one."""
+    """The role of whoever is signed in, or whose token it is; for routes that need one."""
     who = caller() or visitor()
     return who.admin.role if who else StaffRole.VIEWER
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pyotp
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import BrowserContext, Locator, Page, expect, sync_playwright
 
 from tests.browser.test_chat_page import CHROMIUM, message, say
 from tests.browser.test_journey import open_page
@@ -58,6 +58,7 @@ class Place:
         """A page of the panel, in a tab of its own."""
         page = self.browser.new_page()
         page.set_default_timeout(20_000)
+        page.on("dialog", lambda dialog: dialog.accept())
         page.goto(f"{self.panel}{path}")
         return page
 
@@ -120,17 +121,22 @@ def found(path: Path, pattern: str) -> str:
     return seen[0]
 
 
+def last(chat: Page) -> Locator:
+    """The newest message."""
+    return chat.locator("[data-message]").last
+
+
 def answered(chat: Page, text: str, answer: str) -> None:
     """Write in the chat, and see this answer after it."""
     say(chat, text)
-    expect(chat.locator(".bubble, [data-message]").last).to_contain_text(answer)
+    expect(last(chat)).to_contain_text(answer)
 
 
 def unanswered(chat: Page, text: str) -> None:
     """Write in the chat, and see that it stays the last word."""
     say(chat, text)
     chat.wait_for_timeout(3000)
-    expect(chat.locator(".bubble, [data-message]").last).to_contain_text(text)
+    expect(last(chat)).to_contain_text(text)
 
 
 def set_up(place: Place) -> None:
@@ -161,15 +167,6 @@ def is_seen(place: Place, path: str, text: str) -> None:
     page.close()
 
 
-def switch(place: Place, plugin: str, button: str) -> None:
-    """Press a switch on a plugin's page."""
-    page = place.open(f"/plugins/{plugin}")
-    page.get_by_role("button", name=button).click()
-    page.wait_for_load_state()
-    page.close()
-    time.sleep(2.5)  # by then every process has seen it
-
-
 def pictures(place: Place) -> None:
     """Every page in both lights and shapes; none scrolls sideways on a phone."""
     folder = os.environ.get("SCREENSHOTS")
@@ -189,64 +186,55 @@ def pictures(place: Place) -> None:
     page.close()
 
 
-def test_a_day_in_the_panel(place: Place) -> None:
-    """Set-up, a person, a ban and its revert, switches, a setting, a failure, a conversation."""
-    set_up(place)
-    chat = place.browser.new_page()
-    open_page(chat, place.chat)
-    chat.click('[data-empty] [data-say="/start"]')
-    expect(message(chat, "Hello, Alice!")).to_be_visible(timeout=20_000)
-    answered(chat, "/ping", "pong")
+def saved(page: Page, button: str) -> None:
+    """Press a button, wait for the page after it, and until every process has seen the change."""
+    page.get_by_role("button", name=button, exact=True).first.click()
+    page.wait_for_load_state()
+    page.close()
+    time.sleep(2.5)
 
-    is_seen(place, "/users/", "@alice")
-    is_seen(place, "/events/", "user_joined")
-    is_seen(place, "/", "Messages today\n2")
 
+def ban_and_revert(place: Place, chat: Page) -> None:
+    """Who is banned gets no answer, until that is taken back in the audit log."""
     page = place.open("/users/1")
     page.fill('[name="reason"]', "spam")
-    page.get_by_role("button", name="Ban", exact=True).click()
-    expect(page.locator("main")).to_contain_text("spam")
-    page.close()
-    time.sleep(2.5)
+    saved(page, "Ban")
+    is_seen(place, "/users/1", "spam")
     unanswered(chat, "/ping")
-
-    page = place.open("/audit/")
-    page.on("dialog", lambda dialog: dialog.accept())
-    page.get_by_role("button", name="Revert").first.click()
-    page.wait_for_load_state()
-    page.close()
-    time.sleep(2.5)
+    saved(place.open("/audit/"), "Revert")
     answered(chat, "/ping", "pong")
 
-    switch(place, "ping", "Switch off everywhere")
+
+def switch_and_set(place: Place, chat: Page) -> None:
+    """A plugin that is off does not answer; a setting holds at once."""
+    saved(place.open("/plugins/ping"), "Switch off everywhere")
     say(chat, "/ping")
     chat.wait_for_timeout(2500)
-    expect(chat.locator(".bubble, [data-message]").last).not_to_contain_text("pong")
-    switch(place, "ping", "Switch on everywhere")
+    expect(last(chat)).not_to_contain_text("pong")
+    saved(place.open("/plugins/ping"), "Switch on everywhere")
     answered(chat, "/ping", "pong")
-
     page = place.open("/plugins/notes")
-    page.fill('[name="limit"]', "1")
-    page.get_by_role("button", name="Save").click()
-    page.wait_for_load_state()
-    page.close()
-    time.sleep(2.5)
+    page.fill('[name="value:limit"]', "1")
+    saved(page, "Save")
     answered(chat, "/note milk", "Noted.")
     say(chat, "/note bread")
-    expect(chat.locator(".bubble, [data-message]").last).not_to_contain_text(
-        "Noted", timeout=20_000
-    )
+    chat.wait_for_timeout(2500)
+    expect(last(chat)).not_to_contain_text("Noted")
 
+
+def fail_and_replay(place: Place, chat: Page) -> None:
+    """A failure is shown, and its update is handled once the plugin is mended."""
     say(chat, "/shaky")
-    expect(message(chat, "Sorry, something went wrong")).to_be_visible(timeout=20_000)
+    expect(message(chat, "Sorry, something went wrong")).to_be_visible()
     is_seen(place, "/failures/", "not mended yet")
     place.shaky('return "steady now"')
     time.sleep(8)
-    page = place.open("/failures/1")
-    page.get_by_role("button", name="Replay this one").click()
-    expect(message(chat, "steady now")).to_be_visible(timeout=20_000)
-    page.close()
+    saved(place.open("/failures/1"), "Replay this one")
+    expect(message(chat, "steady now")).to_be_visible()
 
+
+def take_over_and_hand_back(place: Place, chat: Page) -> None:
+    """The bot is silent while somebody of the team answers."""
     page = place.open("/users/1")
     page.get_by_role("link", name="Write").click()
     page.get_by_role("button", name="Take over").click()
@@ -256,11 +244,24 @@ def test_a_day_in_the_panel(place: Place) -> None:
     expect(page.locator("main")).to_contain_text("is anybody there?")
     page.fill("textarea", "yes, I am")
     page.keyboard.press("Control+Enter")
-    expect(message(chat, "yes, I am")).to_be_visible(timeout=20_000)
-    page.get_by_role("button", name="Hand back").click()
-    expect(page.get_by_role("button", name="Take over")).to_be_visible()
-    page.close()
-    time.sleep(2.5)
+    expect(message(chat, "yes, I am")).to_be_visible()
+    saved(page, "Hand back")
     answered(chat, "/ping", "pong")
 
+
+def test_a_day_in_the_panel(place: Place) -> None:
+    """Set-up, a person, a ban and its revert, switches, a setting, a failure, a conversation."""
+    set_up(place)
+    chat = place.browser.new_page()
+    open_page(chat, place.chat)
+    chat.click('[data-empty] [data-say="/start"]')
+    expect(message(chat, "Hello, Alice!")).to_be_visible()
+    answered(chat, "/ping", "pong")
+    is_seen(place, "/users/", "@alice")
+    is_seen(place, "/events/", "user_joined")
+    is_seen(place, "/", "Messages today\n2")
+    ban_and_revert(place, chat)
+    switch_and_set(place, chat)
+    fail_and_replay(place, chat)
+    take_over_and_hand_back(place, chat)
     pictures(place)
