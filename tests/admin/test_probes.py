@@ -101,7 +101,7 @@ def test_tables_of_another_release_are_not_ready(probes: Probes) -> None:
 
 
 def test_without_a_database_the_panel_is_alive_and_not_ready(
-    app: Flask, visit: Visit, database: Database
+    own_app: Flask, visit: Visit, database: Database
 ) -> None:
     """Also for somebody with a session; pages are 503, and say nothing of the database."""
     browser = visit(StaffRole.OWNER)

@@ -95,17 +95,17 @@ def test_probes_and_files_fill_no_log(visit: Visit, caplog: pytest.LogCaptureFix
 
 
 def test_an_error_of_ours_says_under_which_id_it_is_in_the_log(
-    app: Flask, visit: Visit, caplog: pytest.LogCaptureFixture
+    own_app: Flask, visit: Visit, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The page has the id and nothing of the error, the log has both."""
 
-    @app.get("/login/broken")
+    @own_app.get("/login/broken")
     def broken() -> str:
         raise ValueError("a secret of the inside")
 
     from admin.auth.rights import anybody
 
-    app.view_functions["broken"] = anybody(broken)
+    own_app.view_functions["broken"] = anybody(broken)
     answer = visit(None).get("/login/broken")
     number = answer.headers["X-Request-ID"]
     assert answer.status_code == 500 and number in answer.text and "secret" not in answer.text
