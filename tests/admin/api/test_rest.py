@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from flask import Flask
+
 from admin.panel import Panel
 from bot.registry import Failure as Broken
 from database import now
