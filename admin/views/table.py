@@ -22,6 +22,7 @@ from staff import StaffRole
 
 READS = {"index_view", "details_view", "ajax_lookup"}
 COUNTED = 10_000
+FOUND = 1_000
 """Rows up to which a list says how many there are."""
 LAST_PAGE = 50_000
 LONGEST_SEARCH = 100
@@ -114,9 +115,10 @@ class Table(Page, ModelView):  # type: ignore[misc]
             return f"about {about:,}"
         if not search:  # or PostgreSQL would begin with the table itself, and hope
             query = query.order_by(*self._order(None, False))
-        found = query.limit(COUNTED + 1).alias("found")
+        most = min(FOUND, COUNTED) if search else COUNTED  # each find of a search is looked at
+        found = query.limit(most + 1).alias("found")
         counted = self.model.select(peewee.fn.COUNT(peewee.SQL("1"))).from_(found).scalar()
-        return f"{counted:,}" if counted <= COUNTED else f"more than {COUNTED:,}"
+        return f"{counted:,}" if counted <= most else f"more than {most:,}"
 
     def render(self, template: str, **given: Any) -> Any:
         """Give the list what it shows beside the rows."""
