@@ -14,8 +14,10 @@ from typing import Any, TextIO
 
 from environ import Environ, Secret, SettingsError, read_dotenv
 
-__all__ = ["LANGUAGES", "Secret", "Settings", "SettingsError", "load"]
+__all__ = ["LANGUAGES", "VERSION", "Secret", "Settings", "SettingsError", "load"]
 
+VERSION = "0.1.0"
+"""The release, as pyproject.toml has it."""
 TELEGRAM_URL = "https://api.telegram.org"
 SANDBOX_TOKEN = "1000000001:sandbox_sandbox_sandbox_sandbox_000"  # noqa: S105  opens the sandbox alone
 SANDBOX_OWNER = 1001

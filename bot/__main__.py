@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import NoReturn
 
 from settings import Settings, SettingsError, load
@@ -125,6 +126,20 @@ def delete_user(settings: Settings, options: argparse.Namespace) -> int:
     return delete_user(settings, options.id, sure=options.yes)
 
 
+def backup(settings: Settings, options: argparse.Namespace) -> int:
+    """Write the whole database into one file, while everything runs."""
+    from bot.backup import backup
+
+    return backup(settings, options.file, passphrase=options.passphrase_file)
+
+
+def restore(settings: Settings, options: argparse.Namespace) -> int:
+    """Put a backup into an empty database: all of it, or nothing."""
+    from bot.backup import restore
+
+    return restore(settings, options.file, passphrase=options.passphrase_file, dry=options.dry_run)
+
+
 def up(settings: Settings, _options: argparse.Namespace) -> int:
     """Migrate and start everything, as `make run` does; Ctrl-C stops it."""
     from bot.start import up
@@ -143,6 +158,8 @@ VERBS: tuple[Callable[[Settings, argparse.Namespace], int], ...] = (
     sandbox,
     export_user,
     delete_user,
+    backup,
+    restore,
 )
 
 
@@ -168,6 +185,16 @@ def _add_options(verb: Callable[..., int], own: argparse.ArgumentParser) -> None
         own.add_argument("id", metavar="ID", type=int, help="the person's Telegram id")
     if verb is delete_user:
         own.add_argument("--yes", action="store_true", help="do not ask")
+    if verb in (backup, restore):
+        own.add_argument("file", metavar="FILE", type=Path, help="the backup")
+        own.add_argument(
+            "--passphrase-file",
+            metavar="FILE",
+            type=Path,
+            help="encrypt it by what this file holds",
+        )
+    if verb is restore:
+        own.add_argument("--dry-run", action="store_true", help="say what would happen")
     if verb is sandbox:
         own.add_argument("--last", action="store_true", help="end on SIGTERM after the bot")
     if verb is check:

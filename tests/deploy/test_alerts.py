@@ -1,4 +1,4 @@
-"""Alerts: each one fires for its fault and is silent without it, as Prometheus' own tool sees it."""
+"""Alerts: each one fires for its fault, and is silent without it."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def group(rule: dict[str, Any], series: Series, *, fires: bool) -> dict[str, Any
     Labels and words are promtool's to compare too, so the test asks for the alert's own series.
     """
     said = f'count(ALERTS{{alertname="{rule["alert"]}",alertstate="firing"}}) > bool 0'
-    asked = {"expr": said, "eval_time": AT}
+    asked: dict[str, Any] = {"expr": said, "eval_time": AT}
     asked["exp_samples"] = [{"labels": "{}", "value": 1}] if fires else []
     return {
         "name": f"{rule['alert']} {'fires' if fires else 'is silent'}",
