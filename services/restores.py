@@ -12,6 +12,7 @@ from database import Database, db
 from services.archives import Unfit, read_rows
 
 BATCH = 500
+in_order = peewee.sort_models  # type: ignore[attr-defined]  # parents before children
 
 
 def check(
@@ -48,7 +49,7 @@ def restore(
 
     Rows that point at rows of their own table get that in a second pass.
     """
-    wanted = [m for m in peewee.sort_models(list(models))  # type: ignore[attr-defined] if m._meta.table_name in contents["tables"]]
+    wanted = [m for m in in_order(list(models)) if m._meta.table_name in contents["tables"]]
     put = {}
     with database.atomic():
         if table := occupied(wanted):
@@ -62,7 +63,9 @@ def restore(
 
 
 def _put(model: type[peewee.Model], file: BinaryIO) -> int:
-    own: list[peewee.ForeignKeyField] = [field for field in model._meta.refs if field.rel_model is model]
+    own: list[peewee.ForeignKeyField] = [
+        field for field in model._meta.refs if field.rel_model is model
+    ]
     count = 0
     for batch in _batches(read_rows(file, model)):
         bare = [{**row, **{field.column_name: None for field in own}} for row in batch]
