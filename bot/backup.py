@@ -77,7 +77,8 @@ def write(
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.partial")
     try:
-        with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        beside.touch(mode=0o600)
+        with beside.open("wb") as file:
             counts = _write(database, registry, file, secret, at)
             file.flush()
             os.fsync(file.fileno())
@@ -134,7 +135,7 @@ def _rehearse(settings: Settings, registry: Registry) -> int:
 
 
 def _about(path: Path, contents: dict[str, Any]) -> str:
-    rows = sum(table["rows"] for table in contents["tables"].values())
+    rows = sum(contents["tables"].values())
     return f"{path}: {rows:,} rows, written {contents['at']} UTC by release {contents['version']}."
 
 
