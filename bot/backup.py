@@ -18,7 +18,7 @@ from bot.opened import opened
 from bot.registry import Registry
 from database import Database, now
 from models import Erasure, Lease
-from services import archives, restores, seals
+from services import archives, envelopes, restores
 from services.archives import Unfit
 from services.migrations import migrate, pending
 from services.snapshots import snapshot
@@ -55,7 +55,7 @@ def restore(
                 migrate(database, sources(registry))
                 with database.connection_context():
                     restores.restore(database, file, contents, _models(registry))
-    except (Unfit, seals.Broken) as error:
+    except (Unfit, envelopes.Broken) as error:
         print(error, file=sys.stderr)
         return 1
     print("Restored. Start the bot and the panel; everybody signs in to the panel anew.")
@@ -91,7 +91,7 @@ def write(
 def _write(
     database: Database, registry: Registry, file: BinaryIO, secret: bytes | None, at: datetime
 ) -> dict[str, int]:
-    sealing = seals.Sealing(file, secret) if secret else None
+    sealing = envelopes.Sealing(file, secret) if secret else None
     into: Any = sealing or file
     with snapshot(database) as read:
         names = _names(registry)
@@ -111,13 +111,13 @@ def _archive(path: Path, secret: bytes | None) -> Iterator[BinaryIO]:
     except OSError as error:
         raise SettingsError(f"{path} cannot be read ({error.strerror}).") from None
     with file:
-        if not seals.is_sealed(file):
+        if not envelopes.is_sealed(file):
             yield file
             return
         if secret is None:
             raise Unfit("The backup is encrypted: give --passphrase-file.")
         with tempfile.TemporaryFile(dir=path.parent) as plain:
-            seals.unseal(file, secret, plain)
+            envelopes.unseal(file, secret, plain)
             yield plain
 
 

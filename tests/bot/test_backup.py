@@ -14,7 +14,7 @@ from bot.backup import backup, restore, write
 from bot.loader import collect, sources
 from database import Database, bind, now, open_database
 from models import AnalyticsEvent, Failure, Inbox, Lease, User
-from services import archives, seals
+from services import archives, envelopes
 from services.migrations import migrate
 from services.snapshots import snapshot
 from settings import Secret, Settings, SettingsError
@@ -222,20 +222,20 @@ def test_an_interrupted_backup_leaves_no_file(
     assert path.read_bytes() == before and [each.name for each in tmp_path.glob(".*")] == []
 
 
-@pytest.mark.parametrize("size", [0, 1, seals.PIECE - 1, seals.PIECE, seals.PIECE * 2 + 5])
+@pytest.mark.parametrize("size", [0, 1, envelopes.PIECE - 1, envelopes.PIECE, envelopes.PIECE * 2 + 5])
 def test_a_seal_gives_back_what_was_put_in(size: int) -> None:
     """At the edges of its pieces too; a piece that is left out is noticed."""
     file, data = io.BytesIO(), bytes(range(256)) * (size // 256 + 1)
-    sealing = seals.Sealing(file, b"correct horse")
+    sealing = envelopes.Sealing(file, b"correct horse")
     sealing.write(data[:size])
     sealing.close()
     file.seek(0)
-    assert seals.is_sealed(file)
+    assert envelopes.is_sealed(file)
     into = io.BytesIO()
-    seals.unseal(file, b"correct horse", into)
+    envelopes.unseal(file, b"correct horse", into)
     assert into.getvalue() == data[:size]
-    if size > seals.PIECE:
-        head = len(seals.MAGIC) + seals.SALT
-        whole, piece = file.getvalue(), seals.PIECE + seals.TAG
-        with pytest.raises(seals.Broken):
-            seals.unseal(io.BytesIO(whole[:head] + whole[head + piece :]), b"correct horse", into)
+    if size > envelopes.PIECE:
+        head = len(envelopes.MAGIC) + envelopes.SALT
+        whole, piece = file.getvalue(), envelopes.PIECE + envelopes.TAG
+        with pytest.raises(envelopes.Broken):
+            envelopes.unseal(io.BytesIO(whole[:head] + whole[head + piece :]), b"correct horse", into)

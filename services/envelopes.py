@@ -1,4 +1,4 @@
-"""Seals: a stream that is encrypted by a passphrase, and refused when a byte of it was changed.
+"""Envelopes: a stream that is encrypted by a passphrase, and refused when a byte was changed.
 
 A file is the magic word, a salt, and pieces of a mebibyte each sealed by ChaCha20-Poly1305 under a
 key that scrypt makes of the passphrase. A piece's nonce is its number and whether it is the last,
