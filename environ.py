@@ -192,6 +192,13 @@ class Environ:
             raise SettingsError(f"{name} must be {expected}.")
         return Secret(given) if given else None
 
+    def secrets(self, name: str, pattern: str, expected: str) -> tuple[Secret, ...]:
+        """Several secrets separated by commas, each of which must match a pattern."""
+        parts = list(self._parts(name))
+        if not all(re.fullmatch(pattern, part) for part in parts):
+            raise SettingsError(f"{name} must be {expected}.")
+        return tuple(map(Secret, parts))
+
     def folders(self, name: str, default: str, *, inside: Path) -> tuple[Path, ...]:
         """Folders separated by colons; the ones that were named must exist."""
         given = self.text(name)

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
+from urllib.parse import urlsplit
 
 from environ import Environ, Secret, SettingsError, read_dotenv
 
@@ -25,6 +26,7 @@ LANGUAGES = ("en", "ru")
 KEY_LENGTH = 32
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 MAKE_KEY = 'make one with python -c "import secrets; print(secrets.token_urlsafe(32))"'
+OLD_KEYS = f"former secret keys of {KEY_LENGTH} letters or more, separated by commas"
 WEBHOOK_SECRET = f"32 to 256 of the letters A-Z a-z 0-9 _ -: {MAKE_KEY}"
 
 
@@ -49,6 +51,7 @@ class Settings:
     metrics_port: int = 9090
     admin_port: int = 8000
     admin_host: str = "127.0.0.1"
+    admin_url: str = "http://localhost:8000"
     admin_metrics_port: int = 9092
     admin_workers: int = 2
     admin_threads: int = 8
@@ -56,6 +59,7 @@ class Settings:
     trusted_proxies: int = 0
     sandbox_port: int = 8081
     secret_key: Secret = Secret("")  # noqa: RUF009  immutable
+    secret_key_fallbacks: tuple[Secret, ...] = ()
     environment: str = "development"
     log_level: str = "INFO"
     log_format: str = "json"
@@ -82,6 +86,13 @@ class Settings:
         if self.sandbox and self.api_url == TELEGRAM_URL:
             return f"http://127.0.0.1:{self.sandbox_port}"
         return self.api_url
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The names by which the panel may be called; none: by any."""
+        if self.trusted_hosts or self.development:
+            return self.trusted_hosts
+        return (urlsplit(self.admin_url).hostname or "localhost", "localhost", "127.0.0.1")
 
     @property
     def development(self) -> bool:
@@ -118,6 +129,7 @@ def load(environ: Mapping[str, str] | None = None, *, folder: Path = Path()) -> 
         metrics_port=env.port("METRICS_PORT", base.metrics_port),
         sandbox_port=env.port("SANDBOX_PORT", base.sandbox_port),
         secret_key=_secret_key(env, environment, folder / "data" / "secret_key"),
+        secret_key_fallbacks=env.secrets("SECRET_KEY_FALLBACKS", rf".{{{KEY_LENGTH},}}", OLD_KEYS),
         environment=environment,
         log_level=env.choice("LOG_LEVEL", base.log_level, LOG_LEVELS),
         log_format=env.choice("LOG_FORMAT", _log_format(sys.stdout), ("json", "console")),
@@ -134,10 +146,12 @@ def load(environ: Mapping[str, str] | None = None, *, folder: Path = Path()) -> 
 
 
 def _panel(env: Environ, base: Settings) -> dict[str, Any]:
-    """What the panel is told: where it listens, and whom it believes."""
+    """What the panel is told: where it listens, where it is found, and whom it believes."""
+    port = env.port("ADMIN_PORT", base.admin_port)
     return {
+        "admin_url": env.url("ADMIN_URL", "https", "http") or f"http://localhost:{port}",
         "admin_host": env.host("ADMIN_HOST", base.admin_host),
-        "admin_port": env.port("ADMIN_PORT", base.admin_port),
+        "admin_port": port,
         "admin_metrics_port": env.port("ADMIN_METRICS_PORT", base.admin_metrics_port),
         "admin_workers": env.whole("ADMIN_WORKERS", base.admin_workers, low=1, high=64),
         "admin_threads": env.whole("ADMIN_THREADS", base.admin_threads, low=1, high=64),

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import logging
 
-from flask import Flask, Response, render_template, request
+from flask import Flask, Response, make_response, render_template, request
 from flask_admin import Admin
 from flask_admin.theme import Bootstrap4Theme
 from flask_wtf.csrf import CSRFProtect
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, SecurityError
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from admin import headers
 from admin.auth import rights
 from admin.auth.browsers import Browsers
+from admin.auth.doors import Doors
 from admin.auth.paths import refuse_foreign
 from admin.auth.signin import SignIn
 from admin.panel import Panel
+from admin.views.account import Account
+from admin.views.admins import Admins
 from admin.views.overview import Overview
 from admin.views.page import Page
 from database import db, is_outage
+from services.attempts import TooMany
 from staff import StaffRole
 
 log = logging.getLogger(__name__)
@@ -43,7 +47,10 @@ def create_app(panel: Panel) -> Flask:
     app.teardown_request(disconnect)
     app.register_error_handler(Exception, answer_error)
     app.context_processor(context)
-    app.register_blueprint(SignIn(panel, browsers).blueprint())
+    app.register_error_handler(TooMany, answer_too_many)
+    sign_in = SignIn(panel, browsers)
+    app.register_blueprint(sign_in.blueprint())
+    app.register_blueprint(Doors(sign_in).blueprint())
     theme = Bootstrap4Theme(base_template="panel.html", fluid=True)
     desk = Admin(
         app,
@@ -57,9 +64,9 @@ def create_app(panel: Panel) -> Flask:
     return app
 
 
-def pages(_panel: Panel) -> list[Page]:
+def pages(panel: Panel) -> list[Page]:
     """The pages, in the order of the menu."""
-    return []
+    return [Admins(panel), Account(panel)]
 
 
 def configure(app: Flask, panel: Panel) -> None:
@@ -68,6 +75,7 @@ def configure(app: Flask, panel: Panel) -> None:
     secure = not settings.development
     app.config.update(
         SECRET_KEY=settings.secret_key.reveal(),
+        SECRET_KEY_FALLBACKS=[key.reveal() for key in settings.secret_key_fallbacks],
         MAX_CONTENT_LENGTH=BODY,
         MAX_FORM_MEMORY_SIZE=BODY,
         MAX_FORM_PARTS=2000,
@@ -75,7 +83,7 @@ def configure(app: Flask, panel: Panel) -> None:
         SESSION_COOKIE_SECURE=secure,
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
-        TRUSTED_HOSTS=list(settings.trusted_hosts) or None,
+        TRUSTED_HOSTS=list(settings.hosts) or None,
         WTF_CSRF_TIME_LIMIT=None,
         WTF_CSRF_SSL_STRICT=secure,
         TEMPLATES_AUTO_RELOAD=False,
@@ -109,8 +117,20 @@ def disconnect(_error: BaseException | None) -> None:
         db.close()
 
 
+def answer_too_many(error: TooMany) -> Response:
+    """Say when the next attempt may be made."""
+    log.warning("%s: too many attempts from %s", request.url_rule, request.remote_addr)
+    response = make_response(render_template("error.html", code=429, said=str(error)), 429)
+    response.headers["Retry-After"] = str(error.seconds)
+    return response
+
+
 def answer_error(error: Exception) -> Response | tuple[str, int]:
     """One sentence for whatever went wrong; what is secret stays in the log."""
+    if isinstance(error, SecurityError):  # under a name that is not ours no address can be built
+        return make_response(
+            "Nothing is served under this name.\n", 400, {"Content-Type": "text/plain"}
+        )
     if isinstance(error, HTTPException):
         code, said = error.code or 500, error.description or ""
     elif is_outage(error):

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from choices import StaffRole
 from settings import Settings, SettingsError, load
 
 MOMENT = 0.5
@@ -140,6 +141,16 @@ def restore(settings: Settings, options: argparse.Namespace) -> int:
     return restore(settings, options.file, passphrase=options.passphrase_file, dry=options.dry_run)
 
 
+def create_admin(settings: Settings, options: argparse.Namespace) -> int:
+    """Print a link that works once and for an hour: it makes the panel's first owner.
+
+    With --name it makes that account, and its owner chooses a password by the link.
+    """
+    from bot.invite import create_admin
+
+    return create_admin(settings, options.name, options.role, options.telegram_id)
+
+
 def up(settings: Settings, _options: argparse.Namespace) -> int:
     """Migrate and start everything, as `make run` does; Ctrl-C stops it."""
     from bot.start import up
@@ -160,6 +171,7 @@ VERBS: tuple[Callable[[Settings, argparse.Namespace], int], ...] = (
     delete_user,
     backup,
     restore,
+    create_admin,
 )
 
 
@@ -195,6 +207,10 @@ def _add_options(verb: Callable[..., int], own: argparse.ArgumentParser) -> None
         )
     if verb is restore:
         own.add_argument("--dry-run", action="store_true", help="say what would happen")
+    if verb is create_admin:
+        own.add_argument("--name", help="make an account of this name")
+        own.add_argument("--role", choices=list(StaffRole), default=StaffRole.VIEWER)
+        own.add_argument("--telegram-id", metavar="ID", help="whom /panel gives links to it")
     if verb is sandbox:
         own.add_argument("--last", action="store_true", help="end on SIGTERM after the bot")
     if verb is check:

@@ -9,7 +9,7 @@ from typing import Protocol
 from bot.conversations import forget
 from bot.core import Core
 from models import Role, User
-from services import analytics, erasures, users
+from services import admins, analytics, erasures, users
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +51,7 @@ class Chores:
         if self._is_due("forget", at, 600):
             forget(self.core.parts.clock() - timedelta(minutes=1))
             erasures.forget(self.core.parts.clock())
+            admins.sweep(self.core.parts.clock())
             self.core.conversations.sweep()
             while self.core.inbox.forget() == 5000:
                 pass

@@ -14,7 +14,7 @@ from bot.heard import Heard
 from bot.message import Buttons
 from bot.runtime import ENDED, Effects, Runtime
 from models import User
-from services import analytics, notices, preferences, privacy, users
+from services import analytics, arrivals, notices, preferences, privacy, users
 
 if TYPE_CHECKING:
     from telebot import types
@@ -168,6 +168,16 @@ class Context(Heard):
         receipt = privacy.erase(self.sender.telegram_id, hooks, own=(own, number))
         self.effects.erased = True
         return receipt
+
+    def panel_link(self) -> str | None:
+        """An address that signs the sender in to the panel: once, and for two minutes.
+
+        None for somebody without an account there. Raises RuntimeError where others read along.
+        """
+        if self.chat is None or self.chat.type != "private":
+            raise RuntimeError("A link to the panel is for a private chat: look at ctx.chat.type.")
+        token = arrivals.panel_link(self.sender.telegram_id, self.runtime.clock())
+        return f"{self.runtime.panel_url}/enter/{token}" if token else None
 
     def speak(self, language: str) -> None:
         """Speak another language with the user from now on, in the command menu too."""

@@ -286,6 +286,7 @@ class Core:
             cache=parts.cache,
             clock=parts.clock,
             plugins=Control(parts.registry, parts.switches, parts.preferences, self.breaker),
+            panel_url=parts.settings.admin_url,
         )
 
     def _received(self, updates: list[dict[str, Any]], duplicates: int) -> None:

@@ -63,5 +63,6 @@ class Runtime:
     cache: Cache
     clock: Callable[[], datetime]
     plugins: Control | None = None
+    panel_url: str = ""
     tell_menu: Callable[[Client | Outbox, User], None] | None = None
     """Shows a person the commands in their language; None where no menu is kept."""

@@ -1,27 +1,50 @@
-"""Links that sign in once: for the first owner, and for admins who ask the bot for one."""
+"""Links that work once: to set the panel up, to choose a password, to sign in from the bot."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 from services import tokens
 from staff import Admin, Link
 
-SETUP = timedelta(hours=1)
-PANEL = timedelta(minutes=2)
+
+class Purpose(StrEnum):
+    """What a link is for; its digest is of this too, so that it opens nothing else."""
+
+    SET_UP = "set-up"
+    INVITE = "invite"
+    PANEL = "panel"
 
 
-def make(admin: Admin | None, at: datetime) -> str:
-    """A new link's secret, for an account or (None) to set up the first one."""
+LIFE = {
+    Purpose.SET_UP: timedelta(hours=1),
+    Purpose.INVITE: timedelta(hours=1),
+    Purpose.PANEL: timedelta(minutes=2),
+}
+
+
+def set_up(at: datetime) -> str:
+    """The secret of a link that makes the first owner; links that were made before are over."""
+    Link.delete().where(Link.admin.is_null()).execute()
+    return _make(None, Purpose.SET_UP, at)
+
+
+def make(admin: Admin, purpose: Purpose, at: datetime) -> str:
+    """The secret of a new link for an account."""
+    return _make(admin, purpose, at)
+
+
+def _make(admin: Admin | None, purpose: Purpose, at: datetime) -> str:
     token = tokens.make()
-    until = at + (PANEL if admin else SETUP)
-    Link.create(digest=tokens.digest(token), admin=admin, expires_at=until, created_at=at)
+    until = at + LIFE[purpose]
+    Link.create(digest=_digest(token, purpose), admin=admin, expires_at=until, created_at=at)
     return token
 
 
-def find(token: str, at: datetime) -> Link | None:
-    """The link, when it may still be used."""
-    link: Link | None = Link.get_or_none(Link.digest == tokens.digest(token))
+def find(token: str, purpose: Purpose, at: datetime) -> Link | None:
+    """The link, when it may still be used for this."""
+    link: Link | None = Link.get_or_none(Link.digest == _digest(token, purpose))
     return link if link and link.used_at is None and at < link.expires_at else None
 
 
@@ -31,6 +54,15 @@ def use(link: Link, at: datetime) -> bool:
     return bool(Link.update(used_at=at).where(unused, Link.expires_at > at).execute())
 
 
+def end_all(admin: Admin) -> int:
+    """Forget every link of an account: its rights, its password or its Telegram id changed."""
+    return int(Link.delete().where(Link.admin == admin.id).execute())
+
+
 def sweep(at: datetime) -> int:
     """Forget the links that nobody may use any more."""
     return int(Link.delete().where(Link.expires_at < at).execute())
+
+
+def _digest(token: str, purpose: Purpose) -> str:
+    return tokens.digest(f"{purpose}:{token}")

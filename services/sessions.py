@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime, timedelta
 
 from peewee import JOIN
@@ -57,14 +58,36 @@ def is_fresh(session: Session, at: datetime) -> bool:
     return at - session.confirmed_at <= FRESH
 
 
-def confirm(session: Session, at: datetime) -> None:
-    """Note that the password or a code was given again."""
-    Session.update(confirmed_at=at).where(Session.digest == session.digest).execute()
+def renew(session: Session, at: datetime, *, confirmed: bool) -> str | None:
+    """Give a session another id, since its rights change; who copied the cookie has nothing of it.
+
+    `confirmed`: the password or a code was given. None when the session was ended meanwhile.
+    """
+    token = tokens.make()
+    fresh = {"digest": tokens.digest(token), "seen_at": at}
+    if confirmed:
+        fresh["confirmed_at"] = at
+    return (
+        token if Session.update(fresh).where(Session.digest == session.digest).execute() else None
+    )
 
 
-def end(digest: str) -> bool:
-    """End one session; whether there was one."""
-    return bool(Session.delete().where(Session.digest == digest).execute())
+def of(admin: Admin, at: datetime) -> list[Session]:
+    """The sessions of an account that are not over, the one used last first."""
+    mine = Session.select().where(Session.admin == admin.id).order_by(Session.seen_at.desc())
+    return [session for session in mine if not is_over(session, at)]
+
+
+def count_by_admin(at: datetime) -> Counter[int]:
+    """How many sessions each account has."""
+    going = (Session.seen_at >= at - IDLE) & (Session.created_at >= at - LONGEST)
+    return Counter(session.admin_id for session in Session.select(Session.admin).where(going))
+
+
+def end(digest: str, admin: Admin | None = None) -> bool:
+    """End one session, of this account if one is named; whether there was one."""
+    own = (Session.admin == admin.id,) if admin else ()
+    return bool(Session.delete().where(Session.digest == digest, *own).execute())
 
 
 def end_all(admin: Admin, *, but: str = "") -> int:

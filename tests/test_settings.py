@@ -100,6 +100,8 @@ def test_everything_can_be_set(tmp_path: Path) -> None:
             "OWNER_IDS": "1, 2,,3",
             "ENVIRONMENT": "production",
             "SECRET_KEY": KEY,
+            "SECRET_KEY_FALLBACKS": f"{'o' * 32}, {'p' * 32}",
+            "ADMIN_URL": "https://panel.example.org/",
             "LOG_LEVEL": "debug",
             "LOG_FORMAT": "console",
             "PLUGINS_PATH": f"mine:{tmp_path}",
@@ -116,7 +118,20 @@ def test_everything_can_be_set(tmp_path: Path) -> None:
     assert (settings.log_level, settings.log_format) == ("DEBUG", "console")
     assert settings.plugins_path == (tmp_path / "mine", tmp_path)
     assert settings.telegram_url == "https://api.telegram.org"
+    assert [key.reveal()[:1] for key in settings.secret_key_fallbacks] == ["o", "p"]
+    assert settings.admin_url == "https://panel.example.org"
     assert not settings.development
+
+
+def test_the_panel_answers_to_its_own_names_in_production(tmp_path: Path) -> None:
+    """TRUSTED_HOSTS, or the name in ADMIN_URL and this machine's; in development to any."""
+    assert load({"ADMIN_PORT": "8100"}, folder=tmp_path).admin_url == "http://localhost:8100"
+    assert load({}, folder=tmp_path).hosts == ()
+    environ = {"ENVIRONMENT": "production", "TELEGRAM_BOT_TOKEN": TOKEN, "SECRET_KEY": KEY}
+    settings = load({**environ, "ADMIN_URL": "https://p.example.org:8443"}, folder=tmp_path)
+    assert settings.hosts == ("p.example.org", "localhost", "127.0.0.1")
+    given = load({**environ, "TRUSTED_HOSTS": ".example.org"}, folder=tmp_path)
+    assert given.hosts == (".example.org",)
 
 
 BAD = [
@@ -154,6 +169,7 @@ BAD = [
     ("METRICS_PORT", "65536"),
     ("ADMIN_PORT", "9090"),
     ("ADMIN_HOST", "all of them"),
+    ("ADMIN_URL", "panel.example.org"),
     ("ADMIN_METRICS_PORT", "8000"),
     ("ADMIN_WORKERS", "0"),
     ("ADMIN_THREADS", "many"),
@@ -161,6 +177,7 @@ BAD = [
     ("TRUSTED_PROXIES", "-1"),
     ("SANDBOX_PORT", "web"),
     ("SECRET_KEY", "short"),
+    ("SECRET_KEY_FALLBACKS", f"{KEY},short"),
     ("ENVIRONMENT", "staging"),
     ("LOG_LEVEL", "LOUD"),
     ("LOG_FORMAT", "xml"),
@@ -215,6 +232,7 @@ def test_the_example_lists_every_setting_and_no_other(tmp_path: Path) -> None:
         ("WEBHOOK_URL", f"https://host/{HIDDEN} x"),
         ("WEBHOOK_SECRET", HIDDEN),
         ("SECRET_KEY", HIDDEN),
+        ("SECRET_KEY_FALLBACKS", f"{KEY},{HIDDEN}"),
     ],
 )
 def test_an_error_never_shows_a_secret(tmp_path: Path, name: str, value: str) -> None:

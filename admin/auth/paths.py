@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import urlsplit
 
 from flask import abort, request
 
@@ -13,6 +14,14 @@ OWN = re.compile(r"/(?![/\\])[^\\\x00-\x20\x7f]*")
 def own_path(given: str | None, default: str = "/") -> str:
     """The path when it is one of ours, else the default."""
     return given if given and OWN.fullmatch(given) else default
+
+
+def path_of(address: str | None) -> str:
+    """The path of an address; empty when it is none."""
+    try:
+        return urlsplit(address or "").path
+    except ValueError:
+        return ""
 
 
 def refuse_foreign() -> None:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
-from urllib.parse import urlsplit
 
 from flask import Flask, abort, current_app, g, redirect, request, url_for
 from werkzeug.wrappers import Response
 
-from admin.auth.paths import own_path
+from admin.auth.paths import own_path, path_of
 from services.audit import Actor
 from staff import Admin, Session, StaffRole
 
@@ -31,6 +30,14 @@ class Right:
 
 
 ANYBODY: Final = Right(None)
+ENROLLING = (
+    "account.totp",
+    "account.turn_on",
+    "signin.confirm",
+    "signin.try_again",
+    "signin.sign_out",
+)
+"""What an owner may do who has no second factor yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +114,22 @@ def pass_gate() -> Response | None:
         return to_sign_in()
     if not who.admin.role.may(right.role):
         abort(403, f"This needs the role {right.role}; yours is {who.admin.role}.")
+    if must_enrol(who.admin) and request.endpoint not in ENROLLING:
+        return redirect(url_for("account.totp"))
     if right.fresh and not current_app.extensions["sessions"].is_fresh(who.session):
-        return _to("signin.confirm")
+        return to_confirm()
     return None
+
+
+def must_enrol(admin: Admin) -> bool:
+    """Whether somebody may do nothing before they have a second factor: an owner in production."""
+    secure: bool = current_app.extensions["sessions"].secure
+    return secure and admin.role is StaffRole.OWNER and not admin.totp_secret
+
+
+def to_confirm() -> Response:
+    """Where to go to give the password, or a code, again."""
+    return _to("signin.confirm")
 
 
 def to_sign_in() -> Response:
@@ -123,5 +143,5 @@ def _to(endpoint: str) -> Response:
     """Lead to a form of the sign-in, and from there back to where the visitor is."""
     here = request.full_path.rstrip("?")
     if request.method != "GET":
-        here = own_path(urlsplit(request.referrer or "").path)
+        here = own_path(path_of(request.referrer))
     return redirect(url_for(endpoint, next=here))

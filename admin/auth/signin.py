@@ -1,42 +1,49 @@
-"""Sign in and out: by password, and by a link that works once."""
+"""Sign in and out: by password, with a code where one is asked for, and once more when asked."""
 
 from __future__ import annotations
 
-from flask import Blueprint, abort, redirect, render_template, request
+from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from admin.auth import rights
+from admin.auth import halfway, rights
 from admin.auth.browsers import Browsers
 from admin.auth.paths import own_path
+from admin.auth.proofs import Proofs
 from admin.auth.rights import anybody, needs
 from admin.panel import Panel
-from database import db
-from services import admins, links, passwords, sessions
-from services.audit import Actor
-from staff import StaffRole
+from staff import Admin, StaffRole
 
 WRONG = "The name or the password is wrong."
-OVER = "This link was used already, or it is too old. Make a new one."
+WRONG_CODE = "The code is wrong, or it was used already: wait for the next one."
+WRONG_PROOF = "That is wrong. A code of the authenticator works once."
 
 
 class SignIn:
-    """The routes /login, /logout, /confirm and /setup."""
+    """The routes /login, /login/code, /logout and /confirm."""
 
     def __init__(self, panel: Panel, browsers: Browsers) -> None:
-        self.panel = panel
         self.browsers = browsers
+        self.proofs = Proofs(panel)
+        self.clock = panel.clock
 
     def blueprint(self) -> Blueprint:
         """The routes, for the application."""
         routes = Blueprint("signin", __name__)
         routes.get("/login")(self.sign_in)
         routes.post("/login")(self.try_password)
+        routes.get("/login/code")(self.ask_code)
+        routes.post("/login/code")(self.try_code)
         routes.post("/logout")(self.sign_out)
         routes.get("/confirm")(self.confirm)
         routes.post("/confirm")(self.try_again)
-        routes.get("/setup/<token>")(self.set_up)
-        routes.post("/setup/<token>")(self.make_first)
         return routes
+
+    def go_on(self, admin: Admin, how: str, there: str) -> Response:
+        """Let somebody in, or ask for the code first; `how` they came is for the audit log."""
+        if not admin.totp_secret:
+            return self.browsers.sign_in(admin, how, there)
+        halfway.begin(admin, how, self.clock())
+        return redirect(url_for("signin.ask_code", next=there))
 
     @anybody
     def sign_in(self) -> str | Response:
@@ -49,11 +56,28 @@ class SignIn:
         """Sign in by name and password."""
         there = own_path(request.form.get("next"))
         name, password = request.form.get("name", ""), request.form.get("password", "")
-        if (admin := admins.check(name, password)) is None:
+        if (admin := self.proofs.password(name, password)) is None:
             return _login(there, said=WRONG, name=name), 401
-        response = redirect(there)
-        self.browsers.sign_in(admin, response)
-        return response
+        return self.go_on(admin, "password", there)
+
+    @anybody
+    def ask_code(self) -> str | Response:
+        """The form for the code, for whoever is halfway in."""
+        there = own_path(request.args.get("next"))
+        if halfway.find(self.clock()) is None:
+            return redirect(url_for("signin.sign_in", next=there))
+        return render_template("signin/code.html", next=there)
+
+    @anybody
+    def try_code(self) -> Response | tuple[str, int]:
+        """Sign in by the code, or by a recovery code."""
+        there = own_path(request.form.get("next"))
+        if (found := halfway.find(self.clock())) is None:
+            return redirect(url_for("signin.sign_in", next=there))
+        admin, by = found
+        if (how := self.proofs.code(admin, request.form.get("code", ""))) is None:
+            return render_template("signin/code.html", next=there, said=WRONG_CODE), 401
+        return self.browsers.sign_in(admin, f"{by} and {how}", there)
 
     @needs(StaffRole.VIEWER)
     def sign_out(self) -> Response:
@@ -64,42 +88,17 @@ class SignIn:
 
     @needs(StaffRole.VIEWER)
     def confirm(self) -> str:
-        """Ask for the password again."""
+        """Ask for the password again, or for a code."""
         return render_template("signin/confirm.html", next=own_path(request.args.get("next")))
 
     @needs(StaffRole.VIEWER)
     def try_again(self) -> Response | tuple[str, int]:
-        """Take the password once more."""
-        who, there = rights.visitor(), own_path(request.form.get("next"))
-        if who is None or not passwords.fits(request.form.get("password", ""), who.admin.password):
-            return render_template("signin/confirm.html", next=there, said=WRONG), 401
-        sessions.confirm(who.session, self.panel.clock())
-        return redirect(there)
-
-    @anybody
-    def set_up(self, token: str) -> str:
-        """The form for the first account."""
-        if links.find(token, self.panel.clock()) is None or admins.any_owner():
-            abort(404, OVER)
-        return render_template("signin/setup.html", token=token)
-
-    @anybody
-    def make_first(self, token: str) -> Response | tuple[str, int]:
-        """Make the first account, an owner's, and sign it in."""
-        at, name = self.panel.clock(), request.form.get("name", "").strip()
-        actor = Actor(None, "set-up link", request.remote_addr or "")
-        try:
-            with db.atomic():
-                link = links.find(token, at)
-                if link is None or link.admin_id or admins.any_owner() or not links.use(link, at):
-                    abort(404, OVER)
-                given = request.form.get("password", "")
-                admin = admins.create(actor, name, StaffRole.OWNER, password=given)
-        except admins.Refused as error:
-            page = render_template("signin/setup.html", token=token, said=str(error), name=name)
-            return page, 400
-        response = redirect("/")
-        self.browsers.sign_in(admin, response)
+        """Take the password, or a code, once more; the session gets another id."""
+        there, proof = own_path(request.form.get("next")), request.form.get("proof", "")
+        if (who := rights.visitor()) is None or not self.proofs.again(who.admin, proof):
+            return render_template("signin/confirm.html", next=there, said=WRONG_PROOF), 401
+        response = redirect(there)
+        self.browsers.renew(response, confirmed=True)
         return response
 
 

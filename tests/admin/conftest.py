@@ -2,6 +2,7 @@
 
 `panel`      what the pages work with, on an open database with empty tables and a clock of its own
 `app`        the application
+`secure`     a client of a panel in production
 `visit`      a client of somebody signed in with a role, or (None) of nobody
 """
 
@@ -9,10 +10,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pyotp
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
@@ -23,6 +25,7 @@ from admin.panel import Panel
 from bot.registry import Registry
 from database import Database, now
 from services import passwords, sessions
+from services.seals import Seals
 from settings import Secret, Settings
 from staff import Admin, StaffRole
 
@@ -30,6 +33,7 @@ PASSWORD = "three small words"
 KEY = "k" * 32
 
 Visit = Callable[[StaffRole | None], "Browser"]
+Secure = Callable[..., "Browser"]
 
 
 class Clock:
@@ -96,6 +100,24 @@ def _kept(*, made: list[str] = []) -> str:  # noqa: B006  hashed once: that is s
     return made[0]
 
 
+def seals() -> Seals:
+    """What the panel of the tests seals with."""
+    return Seals(KEY)
+
+
+def give_totp(admin: Admin, at: datetime) -> str:
+    """Give an account a second factor; the secret."""
+    secret = pyotp.random_base32()
+    kept = seals().seal(secret, f"totp:{admin.id}", at)
+    Admin.update(totp_secret=kept, totp_step=0).where(Admin.id == admin.id).execute()
+    return secret
+
+
+def code_at(secret: str, at: datetime, *, steps: int = 0) -> str:
+    """What an authenticator shows, or showed so many steps from now."""
+    return pyotp.TOTP(secret).at(for_time=at.replace(tzinfo=UTC), counter_offset=steps)
+
+
 @pytest.fixture
 def visit(app: Flask, clock: Clock) -> Visit:
     """Somebody's browser."""
@@ -107,6 +129,23 @@ def visit(app: Flask, clock: Clock) -> Visit:
             admin = Admin.get_or_none(Admin.name == role.value) or make_admin(role)
             token = sessions.begin(admin, address="127.0.0.1", agent="tests", at=clock())
             browser.set_cookie("steadygram", token)
+        return browser
+
+    return come
+
+
+@pytest.fixture
+def secure(panel: Panel) -> Secure:
+    """A browser at a panel in production, behind https; options are settings of it."""
+
+    def come(**options: Any) -> Browser:
+        known: dict[str, Any] = {"environment": "production", "secret_key": Secret(KEY)}
+        app = create_app(Panel(Settings(**{**known, **options}), Registry(), clock=panel.clock))
+        app.config.update(PREFERRED_URL_SCHEME="https", PROPAGATE_EXCEPTIONS=False)
+        app.test_client_class = Browser
+        browser = app.test_client()
+        assert isinstance(browser, Browser)
+        browser.environ_base["HTTP_REFERER"] = "https://localhost/"
         return browser
 
     return come

@@ -19,7 +19,7 @@ def sign_in(browser: Browser, name: str = "owner", password: str = PASSWORD) -> 
 
 def test_the_first_owner_is_made_by_a_link_that_works_once(visit: Visit, clock: Clock) -> None:
     """The set-up link makes an account and signs it in; then nobody can use it again."""
-    path = f"/setup/{links.make(None, clock())}"
+    path = f"/setup/{links.set_up(clock())}"
     browser = visit(None)
     assert browser.post_form(path, name="ada", password="short").status_code == 400
     assert browser.post_form(path, name="ada", password=PASSWORD).location == "/"
@@ -33,11 +33,11 @@ def test_a_set_up_link_is_over_after_an_hour_and_once_there_is_an_owner(
     visit: Visit, clock: Clock
 ) -> None:
     """An old link, an invented one and one for a panel that has an owner open nothing."""
-    old = links.make(None, clock())
+    old = links.set_up(clock())
     clock.pass_(minutes=61)
     assert visit(None).get(f"/setup/{old}").status_code == 404
     assert visit(None).get("/setup/invented").status_code == 404
-    fresh = links.make(None, clock())
+    fresh = links.set_up(clock())
     make_admin()
     assert visit(None).get(f"/setup/{fresh}").status_code == 404
 
@@ -130,7 +130,7 @@ def test_every_answer_carries_the_headers(visit: Visit) -> None:
 
 def test_what_was_done_is_in_the_audit_log(visit: Visit, clock: Clock) -> None:
     """Who set the panel up, and who signed in, from where; the chain holds."""
-    visit(None).post_form(f"/setup/{links.make(None, clock())}", name="ada", password=PASSWORD)
+    visit(None).post_form(f"/setup/{links.set_up(clock())}", name="ada", password=PASSWORD)
     done = [(entry.actor, entry.action, entry.address) for entry in AuditEntry.select()]
     assert done == [
         ("set-up link", "admin.create", "127.0.0.1"),
@@ -159,7 +159,7 @@ def test_a_changed_entry_breaks_the_chain(app: Flask, clock: Clock) -> None:
 
 def test_used_links_and_old_sessions_are_swept(app: Flask, clock: Clock) -> None:
     """What nobody may use any more is not kept."""
-    links.make(None, clock())
+    links.set_up(clock())
     sessions.begin(make_admin(), address="", agent="", at=clock())
     clock.pass_(hours=13)
     assert (links.sweep(clock()), sessions.sweep(clock())) == (1, 1)

@@ -222,7 +222,9 @@ def test_an_interrupted_backup_leaves_no_file(
     assert path.read_bytes() == before and [each.name for each in tmp_path.glob(".*")] == []
 
 
-@pytest.mark.parametrize("size", [0, 1, envelopes.PIECE - 1, envelopes.PIECE, envelopes.PIECE * 2 + 5])
+@pytest.mark.parametrize(
+    "size", [0, 1, envelopes.PIECE - 1, envelopes.PIECE, envelopes.PIECE * 2 + 5]
+)
 def test_a_seal_gives_back_what_was_put_in(size: int) -> None:
     """At the edges of its pieces too; a piece that is left out is noticed."""
     file, data = io.BytesIO(), bytes(range(256)) * (size // 256 + 1)
@@ -238,4 +240,6 @@ def test_a_seal_gives_back_what_was_put_in(size: int) -> None:
         head = len(envelopes.MAGIC) + envelopes.SALT
         whole, piece = file.getvalue(), envelopes.PIECE + envelopes.TAG
         with pytest.raises(envelopes.Broken):
-            envelopes.unseal(io.BytesIO(whole[:head] + whole[head + piece :]), b"correct horse", into)
+            envelopes.unseal(
+                io.BytesIO(whole[:head] + whole[head + piece :]), b"correct horse", into
+            )
