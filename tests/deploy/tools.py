@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -27,8 +27,15 @@ def tool(name: str) -> str:
     return found
 
 
-def run(command: Sequence[str], *, text: str | None = None) -> str:
+def run(
+    command: Sequence[str],
+    *,
+    environ: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+) -> str:
     """Run a program that must end well; give what it says."""
-    said = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
+    said = subprocess.run(
+        command, capture_output=True, text=True, check=False, env=environ, cwd=folder
+    )
     assert said.returncode == 0, said.stdout + said.stderr
     return said.stdout
