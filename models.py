@@ -20,9 +20,9 @@ from peewee import (
     JSONField,
     SmallIntegerField,
     TextField,
-    fn,
 )
 
+import trigrams
 from choices import Choice, EventType, Language, Role, Status
 from database import db, now
 
@@ -76,16 +76,16 @@ class User(Base):
 
     id = AutoField()
     telegram_id = BigIntegerField(unique=True)
-    username = CharField(64, null=True, index=True)
+    username = CharField(64, null=True)
     first_name = CharField(256)
     last_name = CharField(256, null=True)
     language = Choice(Language.EN)
-    status = Choice(Status.ACTIVE, index=True)
-    role = Choice(Role.USER, index=True)
-    referrer = ForeignKeyField("self", null=True, backref="referrals", on_delete="SET NULL")
+    status = Choice(Status.ACTIVE)
+    role = Choice(Role.USER)
+    referrer = ForeignKeyField("self", null=True, index=False, on_delete="SET NULL")
     source = CharField(64, null=True)
     total_messages = IntegerField(default=0, constraints=[SQL("DEFAULT 0")])
-    last_activity_at = DateTimeField(null=True, index=True)
+    last_activity_at = DateTimeField(null=True)
     created_at = DateTimeField(default=now)
     updated_at = DateTimeField(default=now)
 
@@ -100,8 +100,11 @@ class User(Base):
         """The name to show."""
         return f"{self.first_name} {self.last_name or ''}".strip() or str(self.telegram_id)
 
-
-User.add_index(User.index(fn.LOWER(User.username), name="users_lower_username"))
+    @classmethod
+    def create_table(cls, safe: bool = True, **options: Any) -> None:
+        """Make the table, and what finds people in it."""
+        super().create_table(safe, **options)
+        trigrams.lay(cls._meta.database)
 
 
 class UserPreference(Base):
@@ -152,10 +155,10 @@ class AnalyticsEvent(Base):
     """Something that happened, for the statistics."""
 
     id = BigAutoField()
-    event_type = CharField(64, index=True)
-    user = ForeignKeyField(User, null=True, backref="events", on_delete="CASCADE")
+    event_type = CharField(64)
+    user = ForeignKeyField(User, null=True, index=False, on_delete="CASCADE")
     data = JSONField(null=True)
-    created_at = DateTimeField(default=now, index=True)
+    created_at = DateTimeField(default=now)
     updated_at = DateTimeField(default=now)
 
     if TYPE_CHECKING:
@@ -272,6 +275,8 @@ class Failure(Base):
             (("bot_id", "update_id"), False),
             (("state", "created_at"), False),
             (("fingerprint", "noticed_at"), False),
+            (("fingerprint", "id"), False),
+            (("state", "fingerprint", "id"), False),
         )
 
 

@@ -84,6 +84,11 @@ class Settings:
         return self.tokens or (Secret(SANDBOX_TOKEN),)
 
     @property
+    def bot_ids(self) -> list[int]:
+        """Telegram's ids of the bots: what stands before the colon of each token."""
+        return [int(token.reveal().partition(":")[0]) for token in self.bots]
+
+    @property
     def telegram_url(self) -> str:
         """Base URL of the Bot API to call, without a slash at its end."""
         if self.sandbox and self.api_url == TELEGRAM_URL:

@@ -20,7 +20,7 @@ MOMENT = 0.5
 def run(settings: Settings, options: argparse.Namespace) -> int:
     """Run the bot: poll Telegram, or the sandbox when there is no token, and answer."""
     if options.keep:
-        return keep(settings)
+        return keep(settings, "run", "bot")
     if options.rehearse:
         return rehearse(settings, options)
     from bot.run import main
@@ -47,14 +47,26 @@ def reload(settings: Settings, _options: argparse.Namespace) -> int:
     return reload(settings)
 
 
-def keep(settings: Settings) -> int:
-    """Run the bot in a process of its own, and start it again whenever it dies."""
-    from bot.keep import Keeper
+def panel(settings: Settings, options: argparse.Namespace) -> int:
+    """Serve the panel, what a team sees of its bot, to browsers; with gunicorn."""
+    if options.rehearse:
+        from admin.opening import rehearse
+
+        return rehearse(settings)
+    from bot.serve import check, serve
+
+    check(settings)
+    return keep(settings, "panel", "panel") if options.keep else serve(settings)
+
+
+def keep(settings: Settings, verb: str, name: str) -> int:
+    """Run a verb in a process of its own, and start it again whenever it dies."""
+    from bot.keep import Keeper, spawn
     from bot.logs import setup
 
     writer = setup(settings.log_level, settings.log_format)
     try:
-        return Keeper().run()
+        return Keeper(lambda: spawn(verb), name=name).run()
     finally:
         writer.stop()
 
@@ -67,10 +79,11 @@ def migrate(settings: Settings, options: argparse.Namespace) -> int:
 
 
 def check(settings: Settings, options: argparse.Namespace) -> int:
-    """Load every plugin strictly and say what is wrong; exit code 1 when something is."""
+    """Load every plugin strictly, verify the audit log, say what is wrong; exit code 1 if so."""
+    from bot import chain
     from bot.loader import check
 
-    code = check(settings)
+    code = max(check(settings), chain.check(settings))
     return play_examples(settings) or code if options.examples else code
 
 
@@ -160,6 +173,7 @@ def up(settings: Settings, _options: argparse.Namespace) -> int:
 
 VERBS: tuple[Callable[[Settings, argparse.Namespace], int], ...] = (
     run,
+    panel,
     reload,
     up,
     migrate,
@@ -188,25 +202,17 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _add_options(verb: Callable[..., int], own: argparse.ArgumentParser) -> None:
-    if verb is run:
+    if verb in (run, panel):
         own.add_argument("--keep", action="store_true", help="start it again whenever it dies")
-        own.add_argument("--again", action="store_true", help=argparse.SUPPRESS)
         own.add_argument("--rehearse", action="store_true", help=argparse.SUPPRESS)
+    if verb is run:
+        own.add_argument("--again", action="store_true", help=argparse.SUPPRESS)
         own.add_argument("--examples", action="store_true", help=argparse.SUPPRESS)
     if verb in (export_user, delete_user):
         own.add_argument("id", metavar="ID", type=int, help="the person's Telegram id")
     if verb is delete_user:
         own.add_argument("--yes", action="store_true", help="do not ask")
-    if verb in (backup, restore):
-        own.add_argument("file", metavar="FILE", type=Path, help="the backup")
-        own.add_argument(
-            "--passphrase-file",
-            metavar="FILE",
-            type=Path,
-            help="encrypt it by what this file holds",
-        )
-    if verb is restore:
-        own.add_argument("--dry-run", action="store_true", help="say what would happen")
+    _add_archive(verb, own)
     if verb is create_admin:
         own.add_argument("--name", help="make an account of this name")
         own.add_argument("--role", choices=list(StaffRole), default=StaffRole.VIEWER)
@@ -226,6 +232,19 @@ def _add_options(verb: Callable[..., int], own: argparse.ArgumentParser) -> None
         own.add_argument(
             "--strict", action="store_true", help="change nothing while a plugin is broken"
         )
+
+
+def _add_archive(verb: Callable[..., int], own: argparse.ArgumentParser) -> None:
+    if verb in (backup, restore):
+        own.add_argument("file", metavar="FILE", type=Path, help="the backup")
+        own.add_argument(
+            "--passphrase-file",
+            metavar="FILE",
+            type=Path,
+            help="encrypt it by what this file holds",
+        )
+    if verb is restore:
+        own.add_argument("--dry-run", action="store_true", help="say what would happen")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

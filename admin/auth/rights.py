@@ -145,3 +145,20 @@ def _to(endpoint: str) -> Response:
     if request.method != "GET":
         here = own_path(path_of(request.referrer))
     return redirect(url_for(endpoint, next=here))
+
+
+def power() -> StaffRole:
+    """The role of whoever is signed in; for routes that need one."""
+    who = visitor()
+    return who.admin.role if who else StaffRole.VIEWER
+
+
+def ask_again() -> Response | None:
+    """Where to give the password again, unless that was done a moment ago.
+
+    For what is dangerous only in some cases; a route that always is says `fresh`.
+    """
+    who = visitor()
+    if who and current_app.extensions["sessions"].is_fresh(who.session):
+        return None
+    return to_confirm()
