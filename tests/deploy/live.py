@@ -71,6 +71,7 @@ class Stand:
             "METRICS_PORT": str(self.ports["bot"]),
             "BACKUP_FOLDER": str(backups),
             "THROTTLE_RATE": "0",
+            "SEND_RATE_CHAT": "0",
         }
 
     def __enter__(self) -> Self:
