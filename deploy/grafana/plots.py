@@ -268,7 +268,7 @@ DATABASE = Board(
         (
             "PostgreSQL",
             (
-                plot("Answers", "short", "1 while PostgreSQL answers.", up="min(pg_up)"),
+                plot("PostgreSQL answers", "short", "1 while PostgreSQL answers.", up="min(pg_up)"),
                 plot(
                     "Connections",
                     "short",
@@ -307,7 +307,7 @@ DATABASE = Board(
         (
             "Redis",
             (
-                plot("Answers", "short", "1 while Redis answers.", up="min(redis_up)"),
+                plot("Redis answers", "short", "1 while Redis answers.", up="min(redis_up)"),
                 plot(
                     "Commands",
                     "ops",

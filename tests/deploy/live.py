@@ -131,9 +131,8 @@ class Stand:
         numbers = [float(series["value"][1]) for series in result]
         return [number for number in numbers if not math.isnan(number)]
 
-    def course(self, expression: str, seconds: int, step: int) -> list[dict[str, Any]]:
-        """The series that an expression gave over the last seconds."""
-        end = time.time()
+    def course(self, expression: str, end: float, seconds: int, step: int) -> list[dict[str, Any]]:
+        """The series that an expression gave over the seconds before the end."""
         query = expression.replace("$__rate_interval", WINDOW)
         words = {"query": query, "start": end - seconds, "end": end, "step": step}
         result: list[dict[str, Any]] = self.ask("query_range", **words)["result"]
