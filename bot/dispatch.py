@@ -23,6 +23,7 @@ from bot.outbox import Outbox
 from bot.plugin import Handler, Plugin
 from bot.registry import Registry
 from bot.runtime import PASS
+from bot.tracing import tracing
 from database import db
 from models import User
 from services.users import People
@@ -118,6 +119,10 @@ class Dispatch:
         if not self.breaker.enter(handler, turn.started):
             self._excuse(turn, handler)
             return None
+        with tracing.span("handler", plugin=handler.plugin, handler=handler.name):
+            return self._run(turn, handler)
+
+    def _run(self, turn: Turn, handler: Handler) -> ContinueHandling | None:
         reply = None
         if handler.atomic:
             self._call_atomic(turn, handler)
