@@ -142,7 +142,8 @@ def test_a_request_ties_its_lines_together(app: Flask, visit: Visit) -> None:
         return "well"
 
     app.view_functions["tied"] = anybody(tied)
-    number = visit(None).get("/login/tied").headers["X-Request-ID"]
+    with visit(None).get("/login/tied") as answer:
+        number = answer.headers["X-Request-ID"]
     logging.getLogger("services.sample").warning("afterwards")
     handle.stop()
     found = {line["event"]: line for line in page.objects()}
