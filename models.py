@@ -18,7 +18,6 @@ from peewee import (
     ForeignKeyField,
     IntegerField,
     JSONField,
-    SmallIntegerField,
     TextField,
 )
 
@@ -102,7 +101,6 @@ class User(Base):
 
     @classmethod
     def create_table(cls, safe: bool = True, **options: Any) -> None:
-        """Make the table, and what finds people in it."""
         super().create_table(safe, **options)
         trigrams.lay(cls._meta.database)
 
@@ -116,8 +114,8 @@ class UserPreference(Base):
 
     user = ForeignKeyField(User, primary_key=True, on_delete="CASCADE")
     time_zone = CharField(64, null=True)
-    quiet_from = SmallIntegerField(null=True)
-    quiet_until = SmallIntegerField(null=True)
+    quiet_from = peewee.SmallIntegerField(null=True)
+    quiet_until = peewee.SmallIntegerField(null=True)
     muted = JSONField(default=list)
     updated_at = DateTimeField(default=now)
 
@@ -140,7 +138,7 @@ class Notice(Base):
     user = ForeignKeyField(User, on_delete="CASCADE")
     category = CharField(64)
     params = JSONField()
-    tries = SmallIntegerField(default=0, constraints=[SQL("DEFAULT 0")])
+    tries = peewee.SmallIntegerField(default=0, constraints=[SQL("DEFAULT 0")])
     due_at = DateTimeField(default=now, index=True)
     planned_at = DateTimeField(default=now)
 
@@ -213,7 +211,7 @@ class Inbox(Base):
     kind = CharField(64)
     state = CharField(16)
     payload = TextField(null=True)
-    attempts = SmallIntegerField(default=0, constraints=[SQL("DEFAULT 0")])
+    attempts = peewee.SmallIntegerField(default=0, constraints=[SQL("DEFAULT 0")])
     received_at = DateTimeField(default=now)
     done_at = DateTimeField(null=True, index=True)
 
@@ -311,7 +309,7 @@ class Suspension(Base):
 
     plugin = CharField(64, primary_key=True)
     until = DateTimeField()
-    times = SmallIntegerField()
+    times = peewee.SmallIntegerField()
     failure = TextField()
     traceback = TextField()
     created_at = DateTimeField(default=now)

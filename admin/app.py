@@ -12,8 +12,10 @@ from flask_wtf.csrf import CSRFProtect
 from werkzeug.exceptions import HTTPException, SecurityError
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from admin import headers, probes
+from admin import headers, probes, problems
+from admin.api import document
 from admin.auth import rights
+from admin.auth.bearers import Bearers
 from admin.auth.browsers import Browsers
 from admin.auth.doors import Doors
 from admin.auth.paths import refuse_foreign
@@ -36,9 +38,11 @@ from admin.views.overview import Overview
 from admin.views.page import Page
 from admin.views.plugins import Plugins
 from admin.views.system import System
+from admin.views.tokens import Tokens
 from admin.views.users import Users
 from database import db, is_outage
 from services.attempts import TooMany
+from services.rates import open_rates
 from staff import StaffRole
 
 if TYPE_CHECKING:
@@ -59,11 +63,13 @@ def create_app(panel: Panel, *, metrics: PrometheusMetrics | None = None) -> Fla
     Traffic(panel.settings, ticks=panel.ticks).watch(app)
     browsers = Browsers(secure=not panel.settings.development, clock=panel.clock)
     app.extensions["sessions"] = browsers
+    app.extensions["panel"] = panel
+    bearers = app.extensions["bearers"] = open_bearers(panel)
     app.before_request(connect)
-    app.before_request(lambda: None if is_bare() else browsers.recognise())
+    app.before_request(lambda: recognise(bearers if problems.is_api() else browsers))
     app.before_request(rights.pass_gate)
     app.before_request(refuse_foreign)
-    CSRFProtect(app)
+    forms = CSRFProtect(app)
     app.after_request(lambda response: headers.write(response, secure=browsers.secure))
     app.teardown_request(disconnect)
     app.register_error_handler(Exception, answer_error)
@@ -73,6 +79,8 @@ def create_app(panel: Panel, *, metrics: PrometheusMetrics | None = None) -> Fla
     app.register_blueprint(Probes(panel).blueprint())
     app.register_blueprint(sign_in.blueprint())
     app.register_blueprint(Doors(sign_in).blueprint())
+    for part in document.build(app):
+        forms.exempt(part)
     theme = Bootstrap4Theme(base_template="panel.html", fluid=True)
     desk = Admin(
         app,
@@ -84,6 +92,13 @@ def create_app(panel: Panel, *, metrics: PrometheusMetrics | None = None) -> Fla
     for page in pages(panel):
         desk.add_view(page)
     return app
+
+
+def open_bearers(panel: Panel) -> Bearers:
+    """Who knows tokens, and counts what is asked with them."""
+    redis_url = panel.settings.redis_url
+    rates = open_rates(redis_url.reveal() if redis_url else None, clock=panel.clock)
+    return Bearers(panel, rates)
 
 
 def pages(panel: Panel) -> list[Page]:
@@ -99,6 +114,7 @@ def pages(panel: Panel) -> list[Page]:
         Bots(panel, line),
         *contributed.tables(panel),
         Admins(panel),
+        Tokens(panel),
         Audit(panel),
         System(panel),
         Account(panel),
@@ -128,6 +144,12 @@ def configure(app: Flask, panel: Panel) -> None:
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
             app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops
         )
+
+
+def recognise(known: Bearers | Browsers) -> None:
+    """Find out who asks: by a token or by a cookie, never by both."""
+    if not is_bare():
+        known.recognise()
 
 
 def context() -> dict[str, object]:
@@ -174,7 +196,8 @@ def answer_too_many(error: TooMany) -> Response:
 def answer_error(error: Exception) -> Response:
     """One sentence for whatever went wrong; what is secret stays in the log."""
     headers = {}
-    if isinstance(error, SecurityError):  # under a name that is not ours no address can be built
+    if isinstance(error, SecurityError) and not problems.is_api():
+        # under a name that is not ours no address can be built
         return Response(f"{error.description}\n", 400, content_type="text/plain")
     if isinstance(error, HTTPException):
         code, said = error.code or 500, error.description or ""
@@ -186,5 +209,7 @@ def answer_error(error: Exception) -> Response:
         route = request.url_rule.rule if request.url_rule else "nothing"
         log.error("%s failed", route, exc_info=error, extra={"request_id": request_id()})
         code, said = 500, "Something went wrong on our side; it is in the log."
+    if problems.is_api():
+        return problems.answer(error, code, said, headers)
     page = render_template("error.html", code=code, said=said, request_id=request_id())
     return Response(page, code, headers)

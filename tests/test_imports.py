@@ -35,11 +35,12 @@ ORDER = """
     bot.plain bot.dispatch bot.imagined bot.judges bot.explain bot.quarantine bot.turns bot.relay
     bot.moving bot.lanes bot.crew bot.polling bot.notices bot.postman
     bot.trial bot.core bot.chores bot.tally bot.process bot.reload bot.renewal bot.opened
-    bot.invite bot.hail bot.serve bot.start bot.upgrade bot.person bot.backup bot.chain bot.keep
-    bot.run
-    admin admin.bounds admin.panel admin.facts admin.headers admin.line admin.questions admin.auth.*
-    admin.views.* admin.api.* admin.probes admin.traffic admin.app admin.opening
-    admin.server_log admin.folder admin.metering admin.gatherer admin.gunicorn admin.wsgi
+    bot.invite bot.hail bot.serve bot.start bot.upgrade bot.person bot.backup bot.chain
+    bot.keep bot.run
+    admin admin.bounds admin.panel admin.facts admin.headers admin.problems admin.line
+    admin.questions admin.auth.* admin.views.* admin.api.* admin.probes admin.traffic
+    admin.app admin.opening admin.server_log admin.folder admin.metering admin.gatherer
+    admin.gunicorn admin.wsgi
     sandbox.*
     bot.memory bot.actors bot.kit bot.examples bot.record bot.testing bot.__main__
     plugins.*
