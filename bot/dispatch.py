@@ -119,21 +119,18 @@ class Dispatch:
         if not self.breaker.enter(handler, turn.started):
             self._excuse(turn, handler)
             return None
-        with tracing.span("handler", plugin=handler.plugin, handler=handler.name):
-            return self._run(turn, handler)
-
-    def _run(self, turn: Turn, handler: Handler) -> ContinueHandling | None:
         reply = None
-        if handler.atomic:
-            self._call_atomic(turn, handler)
-        else:
-            reply = handler.func(turn.ctx)
-            if isinstance(reply, str) and reply:
-                if turn.item.kind == "callback_query":
-                    turn.ctx.send_text(reply)  # before the spinner stops
-                else:
-                    turn.reply = turn.ctx.place_text(reply)
-            turn.outcome = "ok"
+        with tracing.span("handler", plugin=handler.plugin, handler=handler.name):
+            if handler.atomic:
+                self._call_atomic(turn, handler)
+            else:
+                reply = handler.func(turn.ctx)
+                if isinstance(reply, str) and reply:
+                    if turn.item.kind == "callback_query":
+                        turn.ctx.send_text(reply)  # before the spinner stops
+                    else:
+                        turn.reply = turn.ctx.place_text(reply)
+                turn.outcome = "ok"
         self.breaker.leave(handler.plugin)
         return CONTINUE if reply is PASS else None
 
