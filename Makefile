@@ -2,14 +2,14 @@
 # make check  style and types                           make browser  the chat page in a Chromium
 # make clean  remove what was made (data/ is kept)      make lock     pin newer requirements
 # make bench  measure the speed beside others           make chaos    every fault in full
-# make cover  every test, and which lines none reaches
+# make cover  every test, and which lines none reaches  make secrets  passwords for docker compose
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help run test cover check browser bench chaos clean lock
+.PHONY: help run test cover check browser bench chaos clean lock secrets
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -37,13 +37,16 @@ bench: $(VENV)/dev.stamp
 chaos: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest -m long -v -s tests/chaos
 
+secrets:
+	@$(PYTHON) -m deploy.secrets
+
 clean:
 	rm -rf $(VENV) .coverage htmlcov .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Universal: what some Python or system alone needs is pinned too, with its marker.
 lock: $(VENV)/lock.stamp
-	for name in requirements requirements-dev; do \
+	for name in requirements requirements-extra requirements-dev; do \
 	  $(BIN)/uv pip compile --quiet --no-config --upgrade --universal --python-version 3.11 \
 	    --generate-hashes --no-strip-extras --no-emit-index-url \
 	    --custom-compile-command "make lock" --output-file $$name.txt $$name.in || exit 1; \

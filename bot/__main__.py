@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import NoReturn
 
 from choices import StaffRole
@@ -139,6 +140,20 @@ def delete_user(settings: Settings, options: argparse.Namespace) -> int:
     return delete_user(settings, options.id, sure=options.yes)
 
 
+def backup(settings: Settings, options: argparse.Namespace) -> int:
+    """Write the whole database into one file, while everything runs."""
+    from bot.backup import backup
+
+    return backup(settings, options.file, passphrase=options.passphrase_file)
+
+
+def restore(settings: Settings, options: argparse.Namespace) -> int:
+    """Put a backup into an empty database: all of it, or nothing."""
+    from bot.backup import restore
+
+    return restore(settings, options.file, passphrase=options.passphrase_file, dry=options.dry_run)
+
+
 def create_admin(settings: Settings, options: argparse.Namespace) -> int:
     """Print a link that works once and for an hour: it makes the panel's first owner.
 
@@ -168,6 +183,8 @@ VERBS: tuple[Callable[[Settings, argparse.Namespace], int], ...] = (
     sandbox,
     export_user,
     delete_user,
+    backup,
+    restore,
     create_admin,
 )
 
@@ -195,6 +212,7 @@ def _add_options(verb: Callable[..., int], own: argparse.ArgumentParser) -> None
         own.add_argument("id", metavar="ID", type=int, help="the person's Telegram id")
     if verb is delete_user:
         own.add_argument("--yes", action="store_true", help="do not ask")
+    _add_archive(verb, own)
     if verb is create_admin:
         own.add_argument("--name", help="make an account of this name")
         own.add_argument("--role", choices=list(StaffRole), default=StaffRole.VIEWER)
@@ -214,6 +232,19 @@ def _add_options(verb: Callable[..., int], own: argparse.ArgumentParser) -> None
         own.add_argument(
             "--strict", action="store_true", help="change nothing while a plugin is broken"
         )
+
+
+def _add_archive(verb: Callable[..., int], own: argparse.ArgumentParser) -> None:
+    if verb in (backup, restore):
+        own.add_argument("file", metavar="FILE", type=Path, help="the backup")
+        own.add_argument(
+            "--passphrase-file",
+            metavar="FILE",
+            type=Path,
+            help="encrypt it by what this file holds",
+        )
+    if verb is restore:
+        own.add_argument("--dry-run", action="store_true", help="say what would happen")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

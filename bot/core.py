@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
 import redis
@@ -59,6 +60,7 @@ log = logging.getLogger(__name__)
 ALWAYS = ("message", "callback_query", "my_chat_member")
 """Kinds that the core itself needs, whatever the plugins listen to."""
 
+RECEIVED = attrgetter("received")
 IN_MEMORY = 2000
 """How many updates are in memory before the poller waits."""
 
@@ -199,6 +201,7 @@ class Core:
         self.crew.ring()
 
     def _committed(self, items: Sequence[Item]) -> None:
+        self.parts.metrics.finished(map(RECEIVED, items), self.parts.clock())
         self.lanes.release(items)
         self.crew.ring()
 

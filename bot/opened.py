@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -18,7 +19,7 @@ def opened(settings: Settings) -> Iterator[Database]:
     database = bind(open_database(settings.database_url.reveal()))
     try:
         yield database
-    except (OSError, peewee.DatabaseError, psycopg2.Error) as error:
+    except (OSError, peewee.DatabaseError, psycopg2.Error, sqlite3.Error) as error:
         reason = str(error).partition("\n")[0]
         raise SettingsError(f"The database of DATABASE_URL cannot be used: {reason}.") from None
     finally:

@@ -20,10 +20,12 @@ from bot.hooks import HookError
 from bot.inbox import UNCOUNTED, Inbox, Item, LaneKey
 from bot.lease import Fenced, Lease
 from bot.ledger import Entry, Ledger, Settled
+from bot.logs import topic
 from bot.middleware import Step, Turn, describe, failure_of
 from bot.quarantine import KILLS, Judgement, Quarantine
 from bot.reading import read
 from bot.sending import Sending
+from bot.tracing import tracing
 from database import db, is_outage
 from services import failures
 
@@ -106,6 +108,15 @@ class Turns:
             self.advance(item.key)
 
     def _see_through(self, item: Item, attempt: Callable[[], Entry | Fate]) -> bool:
+        """Bring an update to an end; whatever is logged meanwhile tells which one it was."""
+        topic.fields = {"bot_id": item.bot_id, "update_id": item.update_id}
+        try:
+            with tracing.span("update", item.trace, bot_id=item.bot_id, update_id=item.update_id):
+                return self._persist(item, attempt)
+        finally:
+            topic.fields = {}
+
+    def _persist(self, item: Item, attempt: Callable[[], Entry | Fate]) -> bool:
         """Make the attempt, then handle the update anew, until that comes to an end."""
         while True:
             try:

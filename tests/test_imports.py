@@ -23,9 +23,9 @@ ORDER = """
     environ settings
     database choices trigrams models indexes staff migrations.*
     services.*
-    bot.codec bot.logs bot.metrics bot.i18n
+    bot.codec bot.logs bot.tracing bot.reports bot.durations bot.metrics bot.gauges bot.i18n
     bot.pace bot.limits bot.retries bot.form bot.wire bot.answer bot.courier bot.sending
-    bot.client bot.outbox
+    bot.meter bot.client bot.outbox
     bot.conversations bot.rules bot.needs bot.hooks bot.plugin bot.asks bot.advice bot.registry
     bot.breaker bot.control
     bot.words bot.letters bot.texts bot.markup bot.pieces bot.message bot.runtime bot.reading
@@ -35,7 +35,8 @@ ORDER = """
     bot.plain bot.dispatch bot.imagined bot.judges bot.explain bot.quarantine bot.turns bot.relay
     bot.moving bot.lanes bot.crew bot.polling bot.notices bot.postman
     bot.trial bot.core bot.chores bot.tally bot.process bot.reload bot.renewal bot.opened
-    bot.invite bot.hail bot.serve bot.start bot.upgrade bot.person bot.chain bot.keep bot.run
+    bot.invite bot.hail bot.serve bot.start bot.upgrade bot.person bot.backup bot.chain
+    bot.keep bot.run
     admin admin.bounds admin.panel admin.facts admin.headers admin.problems admin.line
     admin.questions admin.erasure admin.auth.* admin.views.* admin.api.* admin.probes admin.traffic
     admin.app admin.opening

@@ -1,0 +1,1 @@
+"""What is needed to run it for good: images, monitoring, units."""

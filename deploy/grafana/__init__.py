@@ -1,0 +1,1 @@
+"""Grafana: dashboards made by code, and how Grafana finds them."""

@@ -1,0 +1,245 @@
+"""Backups: whole, of one moment, readable on both engines, and refused when a byte is off."""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bot.backup import backup, restore, write
+from bot.loader import collect, sources
+from database import Database, bind, now, open_database
+from models import AnalyticsEvent, Failure, Inbox, Lease, User
+from services import archives, envelopes
+from services.migrations import migrate
+from services.snapshots import snapshot
+from settings import Secret, Settings, SettingsError
+from staff import TABLES, AuditEntry
+
+PLUGINS = (Path(__file__).parent.parent.parent / "plugins",)
+REGISTRY = collect(PLUGINS)
+
+
+@pytest.fixture
+def settings(empty_database_url: str) -> Settings:
+    """Settings of an installation whose tables are made."""
+    made = Settings(database_url=Secret(empty_database_url), plugins_path=PLUGINS)
+    database = open_database(empty_database_url)
+    migrate(database, sources(REGISTRY))
+    database.close_all()
+    return made
+
+
+@pytest.fixture
+def database(settings: Settings) -> Iterator[Database]:
+    """Its database, open and bound, with some rows."""
+    database = bind(open_database(settings.database_url.reveal()))
+    database.connect()
+    first = User.create(telegram_id=1, first_name="Ада\u2028", username="ada", role="owner")
+    second = User.create(telegram_id=2, first_name="Bob 🐦", referrer=first)
+    User.update(referrer=second.id).where(User.id == first.id).execute()  # a ring: either way round
+    AnalyticsEvent.create(event_type="message", user=first, data={"n": [1, None, "x"]})
+    Inbox.create(bot_id=7, update_id=9, lane=1, kind="message", state="new", payload="{}")
+    Lease.create(name="x", owner="y", fence=1, beats=1)
+    yield database
+    if not database.is_closed():
+        database.close()
+    database.close_all()
+
+
+def elsewhere(settings: Settings, url: str) -> Settings:
+    """The same installation on another database."""
+    return replace(settings, database_url=Secret(url))
+
+
+def held(database: Database) -> dict[str, list[tuple[object, ...]]]:
+    """All rows of all tables that a backup has."""
+    bind(database)
+    names = {model._meta.table_name: model for model in TABLES if model is not Lease}
+    return {
+        name: sorted((tuple(row.__data__.items()) for row in model.select()), key=repr)
+        for name, model in names.items()
+    }
+
+
+@pytest.mark.parametrize("secret", [None, "correct horse battery"], ids=["plain", "sealed"])
+def test_what_is_backed_up_comes_back(
+    settings: Settings, database: Database, tmp_path: Path, secret: str | None
+) -> None:
+    """Every row of every table, on a new SQLite database, and new rows are numbered after them."""
+    passphrase = None
+    if secret:
+        passphrase = tmp_path / "passphrase"
+        passphrase.write_text(f"{secret}\n")
+    before = held(database)
+    assert backup(settings, tmp_path / "b.zip", passphrase=passphrase) == 0
+    there = elsewhere(settings, f"sqlite:///{tmp_path / 'new.db'}")
+    assert restore(there, tmp_path / "b.zip", passphrase=passphrase) == 0
+    new = open_database(there.database_url.reveal())
+    assert held(new) == before
+    assert Lease.select().count() == 0
+    assert User.create(telegram_id=3, first_name="C").id == 3
+    new.close()
+    new.close_all()
+
+
+def test_a_backup_goes_from_sqlite_to_postgres(
+    settings: Settings, tmp_path: Path, postgres_url: str
+) -> None:
+    """An archive is read on either engine; numbers go on after the rows that came."""
+    if settings.database_url.reveal().startswith("postgres"):
+        return  # the other engine's turn goes this way already, above
+    database = bind(open_database(settings.database_url.reveal()))
+    User.create(telegram_id=1, first_name="A", created_at=now())
+    before = held(database)
+    backup(settings, tmp_path / "b.zip")
+    there = elsewhere(settings, postgres_url)
+    assert restore(there, tmp_path / "b.zip") == 0
+    new = bind(open_database(postgres_url))
+    with new.connection_context():
+        assert held(new) == before
+        assert User.create(telegram_id=3, first_name="C").id == 2
+    new.close_all()
+
+
+def test_a_full_database_is_left_as_it_is(
+    settings: Settings, database: Database, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Restoring into one that holds rows is refused, also when it is only tried."""
+    backup(settings, tmp_path / "b.zip")
+    before = held(database)
+    assert restore(settings, tmp_path / "b.zip", dry=True) == 1
+    assert restore(settings, tmp_path / "b.zip") == 1
+    assert "restore into an empty database" in capsys.readouterr().err
+    bind(database)
+    assert held(database) == before
+
+
+def test_a_dry_run_changes_nothing(
+    settings: Settings, database: Database, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It says what would come back."""
+    backup(settings, tmp_path / "b.zip")
+    there = elsewhere(settings, f"sqlite:///{tmp_path / 'new.db'}")
+    assert restore(there, tmp_path / "b.zip", dry=True) == 0
+    assert "It would be restored" in capsys.readouterr().out
+    assert open_database(there.database_url.reveal()).get_tables() == []
+
+
+@pytest.mark.parametrize("sealed", [False, True], ids=["plain", "sealed"])
+def test_a_changed_or_short_file_is_refused(
+    settings: Settings, database: Database, tmp_path: Path, sealed: bool
+) -> None:
+    """One byte that is another, or an end that is missing: nothing is restored."""
+    path, passphrase = tmp_path / "b.zip", tmp_path / "p"
+    passphrase.write_text("correct horse battery")
+    secret = passphrase if sealed else None
+    backup(settings, path, passphrase=secret)
+    whole = path.read_bytes()
+    there = elsewhere(settings, f"sqlite:///{tmp_path / 'new.db'}")
+    for share in (0.1, 0.5, 0.99):
+        at = int(share * len(whole))
+        for broken in (whole[:at], whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :]):
+            path.write_bytes(broken)
+            assert restore(there, path, passphrase=secret) == 1
+            assert not (tmp_path / "new.db").exists()
+
+
+def test_another_passphrase_opens_nothing(
+    settings: Settings, database: Database, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nor does none."""
+    for name, words in (("right", "correct horse battery"), ("wrong", "incorrect horse batt")):
+        (tmp_path / name).write_text(words)
+    backup(settings, tmp_path / "b", passphrase=tmp_path / "right")
+    there = elsewhere(settings, f"sqlite:///{tmp_path / 'new.db'}")
+    assert restore(there, tmp_path / "b", passphrase=tmp_path / "wrong") == 1
+    assert restore(there, tmp_path / "b") == 1
+    assert "passphrase" in capsys.readouterr().err
+    (tmp_path / "short").write_text("short")
+    with pytest.raises(SettingsError, match="12 characters"):
+        backup(settings, tmp_path / "c", passphrase=tmp_path / "short")
+
+
+def test_a_backup_of_another_release_is_refused(
+    settings: Settings, database: Database, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its tables are others: the release and the plugins of its time are named."""
+    with (tmp_path / "b.zip").open("w+b") as file, snapshot(database) as read:
+        archives.write(file, read, [User], migrations=["core/999_x"], version="9.9", at=now())
+    there = elsewhere(settings, f"sqlite:///{tmp_path / 'new.db'}")
+    assert restore(there, tmp_path / "b.zip") == 1
+    assert "release 9.9" in capsys.readouterr().err
+
+
+def test_a_backup_is_of_one_moment(settings: Settings, database: Database, tmp_path: Path) -> None:
+    """While rows are added in pairs, a backup never has half of one; writers do not wait."""
+    stop, added = threading.Event(), [0]
+
+    def add() -> None:
+        with database.connection_context():
+            while not stop.is_set():
+                number = added[0] = added[0] + 1
+                with database.atomic():
+                    AnalyticsEvent.create(event_type=f"pair{number}")
+                    Failure.create(
+                        bot_id=1, update_id=number, plugin="p", handler="h", error="E",
+                        message="", traceback="", fingerprint=f"pair{number}",
+                    )  # fmt: skip
+
+    thread = threading.Thread(target=add)
+    thread.start()
+    counted = []
+    for round_ in range(4):
+        seen = added[0]
+        path = tmp_path / f"{round_}.zip"
+        counts = write(database, REGISTRY, path, secret=None, at=now())
+        counted.append((counts["analytics_events"] - 1, counts["failures"]))
+        assert counts["failures"] >= seen - 1
+    stop.set()
+    thread.join()
+    assert all(events == failures for events, failures in counted), counted
+    assert added[0] > counted[0][1]
+
+
+def test_an_interrupted_backup_leaves_no_file(
+    settings: Settings, database: Database, tmp_path: Path
+) -> None:
+    """A backup that fails in the middle is not there, and the one before it still is."""
+    path = tmp_path / "b.zip"
+    backup(settings, path)
+    before = path.read_bytes()
+    AuditEntry._meta.table_name = "no_such_table"
+    try:
+        with pytest.raises(SettingsError):
+            backup(settings, path)
+    finally:
+        AuditEntry._meta.table_name = "audit"
+    assert path.read_bytes() == before and [each.name for each in tmp_path.glob(".*")] == []
+
+
+@pytest.mark.parametrize(
+    "size", [0, 1, envelopes.PIECE - 1, envelopes.PIECE, envelopes.PIECE * 2 + 5]
+)
+def test_a_seal_gives_back_what_was_put_in(size: int) -> None:
+    """At the edges of its pieces too; a piece that is left out is noticed."""
+    file, data = io.BytesIO(), bytes(range(256)) * (size // 256 + 1)
+    sealing = envelopes.Sealing(file, b"correct horse")
+    sealing.write(data[:size])
+    sealing.close()
+    file.seek(0)
+    assert envelopes.is_sealed(file)
+    into = io.BytesIO()
+    envelopes.unseal(file, b"correct horse", into)
+    assert into.getvalue() == data[:size]
+    if size > envelopes.PIECE:
+        head = len(envelopes.MAGIC) + envelopes.SALT
+        whole, piece = file.getvalue(), envelopes.PIECE + envelopes.TAG
+        with pytest.raises(envelopes.Broken):
+            envelopes.unseal(
+                io.BytesIO(whole[:head] + whole[head + piece :]), b"correct horse", into
+            )
