@@ -272,6 +272,8 @@ class Failure(Base):
             (("bot_id", "update_id"), False),
             (("state", "created_at"), False),
             (("fingerprint", "noticed_at"), False),
+            (("fingerprint", "id"), False),
+            (("state", "fingerprint", "id"), False),
         )
 
 

@@ -15,6 +15,7 @@ from peewee import (
     CompositeKey,
     DateField,
     DateTimeField,
+    DoubleField,
     ForeignKeyField,
     IntegerField,
     JSONField,
@@ -36,6 +37,7 @@ __all__ = [
     "Link",
     "Message",
     "RecoveryCode",
+    "Refusal",
     "Session",
     "StaffNote",
     "StaffRole",
@@ -257,6 +259,19 @@ class StaffNote(Base):
         table_name = "staff_notes"
 
 
+class Refusal(Base):
+    """Why the last reload of a bot was refused; `name` is its lease's, `begun` a monotonic time."""
+
+    name = CharField(64, primary_key=True)
+    owner = CharField(255)
+    begun = DoubleField()
+    said = TextField()
+    created_at = DateTimeField(default=now)
+
+    class Meta:
+        table_name = "reload_refusals"
+
+
 TABLES: list[type[peewee.Model]] = [
     *models.TABLES,
     Admin,
@@ -270,5 +285,6 @@ TABLES: list[type[peewee.Model]] = [
     Takeover,
     Message,
     StaffNote,
+    Refusal,
 ]
 """Every table of the core."""

@@ -17,11 +17,17 @@ from admin.auth.browsers import Browsers
 from admin.auth.doors import Doors
 from admin.auth.paths import refuse_foreign
 from admin.auth.signin import SignIn
+from admin.line import Line
 from admin.panel import Panel
+from admin.views import contributed
 from admin.views.account import Account
 from admin.views.admins import Admins
+from admin.views.bots import Bots
+from admin.views.chats import Chats
+from admin.views.failures import Failures
 from admin.views.overview import Overview
 from admin.views.page import Page
+from admin.views.plugins import Plugins
 from database import db, is_outage
 from services.attempts import TooMany
 from staff import StaffRole
@@ -66,7 +72,16 @@ def create_app(panel: Panel) -> Flask:
 
 def pages(panel: Panel) -> list[Page]:
     """The pages, in the order of the menu."""
-    return [Admins(panel), Account(panel)]
+    line = Line(panel.settings, panel.wire)
+    return [
+        Plugins(panel),
+        Failures(panel),
+        Chats(panel, line),
+        Bots(panel, line),
+        *contributed.tables(panel),
+        Admins(panel),
+        Account(panel),
+    ]
 
 
 def configure(app: Flask, panel: Panel) -> None:

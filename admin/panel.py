@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from bot.registry import Registry
+from bot.wire import Wire
 from database import now
 from services.plugins import Preferences, Switches
 from settings import Settings
@@ -25,6 +26,8 @@ class Panel:
     registry: Registry
     switches: Switches = field(default_factory=Switches)
     preferences: Preferences = field(default_factory=Preferences)
+    wire: Wire | None = None
+    """What carries calls to Telegram; None: the network."""
     clock: Callable[[], datetime] = now
     ticks: Callable[[], float] = time.monotonic
     _read_at: float = float("-inf")

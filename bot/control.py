@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from bot.registry import Registry
 
 TRUE, FALSE = ("on", "yes", "true", "1"), ("off", "no", "false", "0")
+LONGEST = 4000
+"""Letters that a text may have."""
+SHOWN = 100
+"""How much of what does not fit is said again."""
 
 
 class State(StrEnum):
@@ -121,10 +125,26 @@ class Control:
 def parse(setting: Setting[Any], text: str) -> Any:
     """What a person wrote, as the setting's type. Raises ValueError when it does not fit."""
     kind, text = type(setting.default), text.strip()
-    if kind is bool:
-        value: Any = text.lower() in TRUE if text.lower() in TRUE + FALSE else None
-    else:
-        value = kind(text)
-    if (kind is float and not math.isfinite(value)) or not setting.fits(value):
-        raise ValueError(f"{setting.key} cannot be {text!r}.")
+    told = "that" if setting.secret else f"{text[:SHOWN]!r}"
+    try:
+        value = _read(kind, text)
+    except (ValueError, OverflowError):
+        value = None
+    if value is None or not setting.fits(value):
+        raise ValueError(f"{setting.key} cannot be {told}.")
     return value
+
+
+def _read(kind: type, text: str) -> Any:
+    """The text as a value of a type, None when it is none. Raises ValueError, OverflowError."""
+    if kind is bool:
+        return text.lower() in TRUE if text.lower() in TRUE + FALSE else None
+    if kind is str:
+        return text if len(text) <= LONGEST and is_storable(text) else None
+    value = kind(text)
+    return value if math.isfinite(value) else None
+
+
+def is_storable(text: str) -> bool:
+    """Whether every database can keep a text: it has no NUL and no half of a letter."""
+    return "\0" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)

@@ -44,6 +44,7 @@ from bot.turns import Desk, Turns
 from bot.wire import Wire
 from database import current, now
 from models import Bot
+from services import reloads
 from services.cache import Cache
 from services.chats import Chats
 from services.plugins import Preferences, Switches
@@ -162,6 +163,7 @@ class Core:
         left = self.inbox.waiting(seat.bot_id)
         self.turns.quarantine.doubt(left)
         self.lanes.wake(left)
+        reloads.accept(seat.lease.name)
         seat.led = True
 
     def _introduce(self, client: Client, runtime: Runtime) -> None:

@@ -174,7 +174,7 @@ def _unmet(registry: Registry) -> list[Failure]:
                 for need in missing
             )
             registry.drop(name)
-            failures.append(Failure(name, path, f"{path}: {why}.", ""))
+            failures.append(Failure(name, path, f"{path}: {why}.", "", missing=True))
     return failures
 
 
@@ -205,10 +205,11 @@ def _failure(name: str, path: Path, error: BaseException) -> Failure:
     file, line = own[-1] if own else (path, None)
     said = str(error) or "no message"
     if isinstance(error, ImportError) and (lacking := _lacking(path)):
-        return Failure(name, path, f"{path}:{lacking[1]}: {lacking[0]}", trace)
+        return Failure(name, path, f"{path}:{lacking[1]}: {lacking[0]}", trace, missing=True)
     reason = said if isinstance(error, DeclarationError) else f"{type(error).__name__}: {said}"
     where = f"{file}:{line}" if line else str(file)
-    return Failure(name, path, f"{where}: {reason}", trace)
+    missing = isinstance(error, needs.Missing)
+    return Failure(name, path, f"{where}: {reason}", trace, missing)
 
 
 def _lacking(path: Path) -> tuple[str, int] | None:

@@ -11,8 +11,12 @@ from pathlib import Path
 from bot.rules import DeclarationError
 
 
+class Missing(DeclarationError):
+    """A package that a plugin needs is not there, or of another version."""
+
+
 def check(packages: Iterable[str]) -> None:
-    """Raise DeclarationError for the packages that are missing or of another version.
+    """Raise Missing for the packages that are missing or of another version.
 
     They are written as pip takes them: "requests", "pillow>=10", "httpx[http2]>=0.27".
     """
@@ -20,7 +24,7 @@ def check(packages: Iterable[str]) -> None:
     if lacking:
         names = "; ".join(f"{text} is needed and {found}" for text, found in lacking)
         wanted = " ".join(shlex.quote(text) for text, _ in lacking)
-        raise DeclarationError(f"{names}: run pip install {wanted}")
+        raise Missing(f"{names}: run pip install {wanted}")
 
 
 def declared(path: Path) -> tuple[list[str], int]:

@@ -7,7 +7,7 @@ import logging
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
@@ -65,9 +65,11 @@ class Setting(Generic[S]):
     default: S
     help: str
     choices: tuple[S, ...] | None
+    secret: bool = False
+    """Whether the value is never shown, and nobody is told what it was."""
     read: Callable[[str, str, Any], Any] | None = None
     """Set by the loader: gives what is stored for a plugin and a key, or the default."""
-    _refused: Any = None
+    _refused: Any = field(default=None, repr=False)
 
     def __call__(self) -> S:
         """The value in force; instead of a stored one that does not fit, the default."""
@@ -78,8 +80,15 @@ class Setting(Generic[S]):
             return type(self.default)(value)
         if value != self._refused:
             self._refused = value
-            log.warning("the setting %s.%s cannot be %r", self.plugin, self.key, value)
+            told = rules.MASK if self.secret else repr(value)
+            log.warning("the setting %s.%s cannot be %s", self.plugin, self.key, told)
         return self.default
+
+    @property
+    def shown(self) -> S | str:
+        """The value in force as a person may see it: of a secret, whether there is one."""
+        value = self()
+        return rules.MASK if self.secret and value else value
 
     def fits(self, value: object) -> bool:
         """Whether the setting may have this value."""
@@ -181,13 +190,19 @@ class Plugin(Hooks):
         default: S,
         help: str,  # noqa: A002
         choices: Sequence[S] | None = None,
+        *,
+        secret: bool = False,
     ) -> Setting[S]:
-        """Declare a setting of the default's type: a bool, int, float or str."""
+        """Declare a setting of the default's type: a bool, int, float or str.
+
+        `secret=True`: a text, such as a password, that can be set and never be read again.
+        """
         self._refuse_late()
-        rules.setting(key, default, help, choices)
+        rules.setting(key, default, help, choices, secret=secret)
         if key in self.settings:
             raise DeclarationError(f"The setting {key!r} is declared twice: rename one of them.")
-        setting = Setting(self.name, key, default, help, tuple(choices) if choices else None)
+        allowed = tuple(choices) if choices else None
+        setting = Setting(self.name, key, default, help, allowed, secret)
         self.settings[key] = setting
         return setting
 

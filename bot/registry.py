@@ -32,6 +32,8 @@ class Failure:
     path: Path
     reason: str
     traceback: str
+    missing: bool = False
+    """Whether all that is wrong is that a package or a plugin it needs is not there."""
 
 
 @dataclass(slots=True)

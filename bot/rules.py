@@ -64,6 +64,8 @@ LABEL_SIZE = 60
 """Letters that are still read on a button."""
 
 SETTING_TYPES = (bool, int, float, str)
+MASK = "•••"
+"""What is shown instead of a secret."""
 
 _PLUGIN = re.compile(r"[a-z][a-z0-9_]{0,31}")
 _COMMAND = re.compile(r"[a-z0-9_]{1,32}")
@@ -246,7 +248,9 @@ def button_data(plugin: str, data: str) -> str:
     return whole
 
 
-def setting(key: str, default: Any, meaning: str, choices: Collection[Any] | None) -> None:
+def setting(
+    key: str, default: Any, meaning: str, choices: Collection[Any] | None, *, secret: bool = False
+) -> None:
     """Check a setting's declaration."""
     if not key.isidentifier() or len(key) > 64:
         raise DeclarationError(f"{key!r} cannot be a setting's key: write it as a Python name.")
@@ -257,6 +261,11 @@ def setting(key: str, default: Any, meaning: str, choices: Collection[Any] | Non
         )
     if not meaning.strip():
         raise DeclarationError(f"The setting {key!r} has no help: say in a sentence what it does.")
+    if secret and (default != "" or choices is not None):
+        raise DeclarationError(
+            f"The secret setting {key!r} must be a text that begins empty: give it the default"
+            ' "" and no choices.'
+        )
     if choices is None:
         return
     if any(type(choice) is not type(default) for choice in choices):

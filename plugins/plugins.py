@@ -69,9 +69,18 @@ def change(ctx: Context, name: str, key: str, value: str | None) -> Page:
     except LookupError:
         return ctx._("There is no setting {key} of {name}.").format(key=key, name=name), []
     except ValueError:
-        return ctx._("{key} cannot be {value}.").format(key=key, value=value), []
-    ctx.track("setting_changed", plugin=name, key=key, value=value)
+        return ctx._("{key} cannot be {value}.").format(
+            key=key, value=masked(ctx, name, key, value)
+        ), []
+    ctx.track("setting_changed", plugin=name, key=key, value=masked(ctx, name, key, value))
     return page(ctx, name)
+
+
+def masked(ctx: Context, name: str, key: str, value: str | None) -> str | None:
+    """A value as it may be told: nothing of a secret."""
+    found = ctx.plugins.get(name)
+    secrets = [each.key for each in found.settings if each.secret] if found else []
+    return "•••" if key in secrets and value else value
 
 
 def overview(ctx: Context) -> Page:
@@ -91,7 +100,7 @@ def page(ctx: Context, name: str) -> Page:
     lines = [f"{SIGNS[found.state]} {name}: {states[found.state]}", ctx._(found.description)]
     lines += [found.trouble[:500], *(f"/{command}" for command in found.commands)]
     for setting in found.settings:
-        lines += [f"{setting.key} = {setting()}", f"  {ctx._(setting.help)}"]
+        lines += [f"{setting.key} = {setting.shown}", f"  {ctx._(setting.help)}"]
         lines += [f"  {' | '.join(map(str, setting.choices))}"] if setting.choices else []
     on, here = (ctx._("Switch on"), f"on:{name}"), (ctx._("Switch on here"), f"on-here:{name}")
     off = [(ctx._("Switch off"), f"off:{name}"), (ctx._("Switch off here"), f"off-here:{name}")]

@@ -34,6 +34,15 @@ def request(world: World, account: Account, chat_id: int, person: Person) -> Non
     account.queue.put("chat_join_request", {**event, "date": world.now()})
 
 
+def leave_chat(call: Call) -> bool:
+    """The bot goes out of a group or a channel by itself."""
+    room = call.room(write=False)
+    if room.private:
+        raise bad("chat member status can't be changed in private chats")
+    set_status(call.world, call.account, room.id, call.account.id, "left")
+    return True
+
+
 def approve_chat_join_request(call: Call) -> bool:
     """Let somebody in."""
     room, person = _asked(call)

@@ -49,6 +49,7 @@ SIMULATED: dict[str, Method] = {
     "getMyCommands": commands.get_my_commands,
     "getUpdates": bots.get_updates,
     "getWebhookInfo": bots.get_webhook_info,
+    "leaveChat": joining.leave_chat,
     "pinChatMessage": pins.pin_chat_message,
     "refundStarPayment": stars.refund_star_payment,
     "restrictChatMember": joining.restrict_chat_member,

@@ -32,6 +32,20 @@ class Switches:
         off = self._off
         return not off or ((plugin, EVERYWHERE) not in off and (plugin, chat_id) not in off)
 
+    def chats_off(self, plugin: str) -> list[int]:
+        """The chats in which a plugin is off by a switch of their own, by what was read last."""
+        return sorted(chat_id for name, chat_id in self._off if name == plugin and chat_id)
+
+    def off_in(self, chat_id: int) -> set[str]:
+        """The plugins that are off in a chat by a switch of its own, by what was read last."""
+        return {name for name, place in self._off if place == chat_id}
+
+    @staticmethod
+    def stored(plugin: str, chat_id: int = EVERYWHERE) -> bool:
+        """What the table says of one switch: on, unless it was switched off."""
+        mine = PluginSwitch.plugin == plugin, PluginSwitch.chat_id == chat_id
+        return not PluginSwitch.select().where(*mine, ~PluginSwitch.enabled).exists()
+
     def set(self, plugin: str, enabled: bool, chat_id: int = EVERYWHERE) -> None:
         """Switch a plugin on or off in a chat, or everywhere. Other processes follow in 2 s."""
         PluginSwitch.insert(plugin=plugin, chat_id=chat_id, enabled=enabled).on_conflict(

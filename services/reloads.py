@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-from models import PluginSetting
-
-OWNER = ""
-"""No plugin has this name."""
+from database import now
+from staff import Refusal
 
 
 def refuse(name: str, owner: str, begun: float, said: str) -> None:
     """Keep why the reload that a process began at a monotonic time did not come about."""
-    value = {"owner": owner, "begun": begun, "said": said}
-    PluginSetting.insert(plugin=OWNER, key=name, value=value).on_conflict(
-        conflict_target=[PluginSetting.plugin, PluginSetting.key], preserve=[PluginSetting.value]
+    row = {"owner": owner, "begun": begun, "said": said, "created_at": now()}
+    Refusal.insert(name=name, **row).on_conflict(
+        conflict_target=[Refusal.name], preserve=[getattr(Refusal, field) for field in row]
     ).execute()
 
 
 def refusal(name: str, owner: str, since: float) -> str | None:
     """Why the last reload of a process that began since then was refused; None when none was."""
-    row = PluginSetting.get_or_none(PluginSetting.plugin == OWNER, PluginSetting.key == name)
-    if row is None or row.value["owner"] != owner or row.value["begun"] < since:
+    row = Refusal.get_or_none(Refusal.name == name)
+    if row is None or row.owner != owner or row.begun < since:
         return None
-    return str(row.value["said"])
+    return str(row.said)
+
+
+def accept(name: str) -> None:
+    """Forget the last refusal: the bot runs with the plugins as they are now."""
+    Refusal.delete().where(Refusal.name == name).execute()
+
+
+def refusals() -> list[Refusal]:
+    """The last refusal of each bot whose reload did not come about since, newest first."""
+    return list(Refusal.select().order_by(Refusal.created_at.desc()))

@@ -36,8 +36,8 @@ ORDER = """
     bot.moving bot.lanes bot.crew bot.polling bot.notices
     bot.trial bot.core bot.chores bot.process bot.reload bot.renewal bot.opened
     bot.invite bot.hail bot.start bot.upgrade bot.person bot.backup bot.keep bot.run
-    admin admin.panel admin.headers admin.auth.* admin.views.* admin.api.*
-    admin.app admin.gunicorn admin.wsgi
+    admin admin.panel admin.headers admin.line admin.questions admin.auth.* admin.views.*
+    admin.api.* admin.app admin.gunicorn admin.wsgi
     sandbox.*
     bot.memory bot.actors bot.kit bot.examples bot.record bot.testing bot.__main__
     plugins.*

@@ -2,6 +2,7 @@
 
 `panel`      what the pages work with, on an open database with empty tables and a clock of its own
 `app`        the application
+`telegram`   the Telegram that the panel calls
 `secure`     a client of a panel in production
 `visit`      a client of somebody signed in with a role, or (None) of nobody
 """
@@ -22,8 +23,10 @@ from werkzeug.test import TestResponse
 
 from admin.app import create_app
 from admin.panel import Panel
+from bot.memory import MemoryWire
 from bot.registry import Registry
 from database import Database, now
+from sandbox.telegram import Telegram
 from services import passwords, sessions
 from services.seals import Seals
 from settings import Secret, Settings
@@ -72,10 +75,16 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def panel(database: Database, clock: Clock, tmp_path: Path) -> Panel:
+def telegram() -> Telegram:
+    """The Telegram that the panel calls."""
+    return Telegram()
+
+
+@pytest.fixture
+def panel(database: Database, clock: Clock, telegram: Telegram, tmp_path: Path) -> Panel:
     """What the pages work with."""
     settings = Settings(secret_key=Secret(KEY), plugins_path=(tmp_path,))
-    return Panel(settings, Registry(), clock=clock)
+    return Panel(settings, Registry(), wire=MemoryWire(telegram), clock=clock)
 
 
 @pytest.fixture

@@ -74,7 +74,8 @@ def test_a_plugin_without_its_package_is_left_out(tmp_path: Path) -> None:
         "charts": f"{tmp_path}/charts.py:5: nowhere>=1.2 is needed and is not installed: run"
         " pip install 'nowhere>=1.2'"
     }
-    assert list(load([tmp_path]).plugins) == ["fine"]
+    registry = load([tmp_path])
+    assert list(registry.plugins) == ["fine"] and registry.failures[0].missing
 
 
 def test_an_import_above_the_declaration(tmp_path: Path) -> None:
@@ -109,6 +110,8 @@ def test_a_plugin_that_needs_another(tmp_path: Path) -> None:
     assert found["lonely"].endswith("it needs the plugin nobody, which is not there: add it.")
     assert found["follower"].endswith("the plugin lonely, which is broken: mend that one first.")
     assert found["lame"].endswith("the plugin broken, which is broken: mend that one first.")
+    missing = {failure.name for failure in registry.failures if failure.missing}
+    assert missing == {"lonely", "follower", "lame"}
 
 
 def test_a_plugin_of_a_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from bot import Context, Plugin
+from bot.control import parse
 from bot.registry import Registry
-from bot.rules import KINDS, DeclarationError
+from bot.rules import KINDS, MASK, DeclarationError
 from models import Role
 
 
@@ -149,6 +150,9 @@ MISTAKES: list[tuple[Callable[[Plugin], Any], str]] = [
     (lambda p: p.setting("a", 1, " "), "'a' has no help: say in a sentence"),
     (lambda p: p.setting("a", 1, "Help.", [1, "2"]), "of the default's type"),
     (lambda p: p.setting("a", 1, "Help.", [2, 3]), "none of its choices: add it"),
+    (lambda p: p.setting("a", 1, "Help.", secret=True), "must be a text that begins empty"),
+    (lambda p: p.setting("a", "b", "Help.", secret=True), "must be a text that begins empty"),
+    (lambda p: p.setting("a", "", "Help.", [""], secret=True), "must be a text that begins empty"),
     (lambda p: [p.setting("a", 1, "H."), p.setting("a", 2, "H.")], "'a' is declared twice"),
     (lambda p: Plugin("core"), "'core' is what the bot calls itself: rename the file"),
     (lambda p: Plugin("My-Plugin"), "'My-Plugin' cannot be a plugin's name: name the file"),
@@ -211,6 +215,22 @@ def test_a_setting_gives_the_value_in_force(
     with caplog.at_level(logging.WARNING):
         assert [(limit(), share(), size()) for _ in range(3)] == [(20, 0.5, "s")] * 3
     assert len(caplog.records) == 3 and "notes.limit cannot be 'many'" in caplog.text
+
+
+def test_a_secret_is_not_shown(plugin: Plugin, caplog: pytest.LogCaptureFixture) -> None:
+    """Only whether there is one: not to people, in no log, in no error, in no repr."""
+    stored: dict[str, Any] = {}
+    key = plugin.setting("key", "", "The key of the shop.", secret=True)
+    key.read = lambda name, key, default: stored.get(key, default)
+    assert key() == "" and key.shown == ""
+    stored["key"] = "hunter2"
+    assert key() == "hunter2" and key.shown == MASK
+    stored["key"] = ["hunter2"]
+    assert key() == ""
+    assert "notes.key cannot be •••" in caplog.text
+    with pytest.raises(ValueError, match=r"^key cannot be that\.$"):
+        parse(key, "hunter2\0")
+    assert "hunter2" not in caplog.text + repr(key)
 
 
 def test_models_belong_to_their_plugin(plugin: Plugin) -> None:

@@ -144,6 +144,17 @@ def test_the_next_refusal_takes_the_place_of_the_last(database: Database) -> Non
     assert reloads.refusal("poller:7", "one", 0.0) is None
     assert reloads.refusal("poller:7", "two", 6.0) == "second"
     assert reloads.refusal("poller:8", "two", 0.0) is None
+    assert [(row.name, row.said) for row in reloads.refusals()] == [("poller:7", "second")]
+
+
+def test_a_refusal_is_over_when_the_bot_begins_anew(database: Database, tmp_path: Path) -> None:
+    """It runs with the plugins as they are now; another bot's refusal stays."""
+    with ChatKit([tmp_path], database=database) as kit:
+        (seat,) = kit.core.seats
+        for name in (seat.lease.name, "poller:7"):
+            reloads.refuse(name, "one", 5.0, "wrong")
+        kit.restart()
+        assert [row.name for row in reloads.refusals()] == ["poller:7"]
 
 
 def test_an_open_question_is_answered_by_the_next_set(database: Database, tmp_path: Path) -> None:

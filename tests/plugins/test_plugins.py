@@ -134,6 +134,20 @@ def test_settings_are_shown_and_set(database: Database, tmp_path: Path) -> None:
         assert there.get("choosy", "loud") is True
 
 
+def test_a_secret_setting_is_not_told(database: Database, tmp_path: Path) -> None:
+    """Neither on the page, nor in the event of its change, nor when it is refused."""
+    secret = 'key = plugin.setting("key", "", "The key.", secret=True)\n\n\n@plugin'
+    (tmp_path / "choosy.py").write_text(CHOOSY.replace("@plugin", secret, 1))
+    with ChatKit([tmp_path, ROOT / "plugins"], database=database) as kit:
+        assert "key = \n  The key." in kit.alice.send("/plugins choosy")[0]
+        assert "key = •••\n" in kit.alice.send("/plugins set choosy key hunter2")[0]
+        assert kit.preferences.get("choosy", "key") == "hunter2"
+        assert kit.alice.send("/plugins set choosy key " + "z" * 4050) == ["key cannot be •••."]
+        assert "key = \n" in kit.alice.send("/plugins reset choosy key")[0]
+    events = AnalyticsEvent.select().where(AnalyticsEvent.event_type == "setting_changed")
+    assert [event.data["value"] for event in events] == ["•••", None]
+
+
 def test_a_setting_is_asked_for_by_its_button(kit: ChatKit) -> None:
     """The answer is the new value; whoever is no admin any more gives none."""
     kit.alice.send("/plugins notes")

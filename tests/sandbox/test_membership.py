@@ -137,3 +137,11 @@ def test_migration_is_told_in_both_chats(bot: Bot, telegram: Telegram) -> None:
         telegram.migrate(BOT, GROUP)
     moved = {chat["chat"]["id"]: chat["moved_to"] for chat in telegram.chats(BOT, BOB)}
     assert moved[GROUP] == new and moved[new] is None
+
+
+def test_a_bot_leaves_by_itself(bot: Bot) -> None:
+    """It hears of it, and is out; a private chat has no way out, nor has one that it is not in."""
+    assert bot.ok("leaveChat", chat_id=GROUP) is True
+    assert kinds(bot) == ["my_chat_member"]
+    assert "bot is not a member" in bot.error("leaveChat", chat_id=GROUP)
+    assert "can't be changed in private chats" in bot.error("leaveChat", chat_id=ALICE)
