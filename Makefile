@@ -43,7 +43,7 @@ clean:
 
 # Universal: what some Python or system alone needs is pinned too, with its marker.
 lock: $(VENV)/lock.stamp
-	for name in requirements requirements-dev; do \
+	for name in requirements requirements-extra requirements-dev; do \
 	  $(BIN)/uv pip compile --quiet --no-config --upgrade --universal --python-version 3.11 \
 	    --generate-hashes --no-strip-extras --no-emit-index-url \
 	    --custom-compile-command "make lock" --output-file $$name.txt $$name.in || exit 1; \

@@ -109,6 +109,18 @@ class Environ:
         matches = [word for word in choices if word.lower() == (given or default).lower()]
         return matches[0] if matches else _refuse(name, given, f"one of {', '.join(choices)}")
 
+    def levels(self, name: str, default: str, words: tuple[str, ...]) -> str:
+        """A word for all, and others for modules: INFO,bot.wire=DEBUG."""
+        first, *parts = list(self._parts(name)) or [default]
+        level = rf"({'|'.join(words)})"
+        shape = [(first, level), *((part, rf"\w+(\.\w+)*\s*=\s*{level}") for part in parts)]
+        if not all(re.fullmatch(pattern, part, re.IGNORECASE) for part, pattern in shape):
+            expected = f"one of {', '.join(words)}, and others for modules: INFO,bot.wire=DEBUG"
+            _refuse(name, self.text(name), expected)
+        pairs = [part.partition("=") for part in parts]
+        of_modules = [f"{module.strip()}={level.strip().upper()}" for module, _, level in pairs]
+        return ",".join([first.upper(), *of_modules])
+
     def whole(self, name: str, default: int, *, low: int = 0, high: int = 1_000_000) -> int:
         """A whole number from `low` to `high`."""
         given = self.text(name)
@@ -207,6 +219,13 @@ class Environ:
             if not path.is_dir():
                 _refuse(name, str(path), "folders that exist, separated by colons")
         return paths
+
+    def folder(self, name: str, *, inside: Path) -> Path | None:
+        """One folder, which need not be there yet; None when it is not set."""
+        given = self.text(name)
+        if given and (inside / given).exists() and not (inside / given).is_dir():
+            _refuse(name, given, "a folder, or a path where one is to be made")
+        return inside / given if given else None
 
     def _parts(self, name: str) -> Iterator[str]:
         return (part.strip() for part in self.text(name).split(",") if part.strip())

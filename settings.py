@@ -69,6 +69,9 @@ class Settings:
     send_rate: float = 30
     send_rate_chat: float = 1
     send_rate_group: float = 20
+    backup_folder: Path | None = None
+    sentry_dsn: Secret | None = None
+    otel_endpoint: str = ""
 
     @property
     def sandbox(self) -> bool:
@@ -131,8 +134,6 @@ def load(environ: Mapping[str, str] | None = None, *, folder: Path = Path()) -> 
         secret_key=_secret_key(env, environment, folder / "data" / "secret_key"),
         secret_key_fallbacks=env.secrets("SECRET_KEY_FALLBACKS", rf".{{{KEY_LENGTH},}}", OLD_KEYS),
         environment=environment,
-        log_level=env.choice("LOG_LEVEL", base.log_level, LOG_LEVELS),
-        log_format=env.choice("LOG_FORMAT", _log_format(sys.stdout), ("json", "console")),
         plugins_path=env.folders("PLUGINS_PATH", "plugins", inside=folder),
         database_pool=env.whole("DATABASE_POOL", base.database_pool, low=1, high=1000),
         database_overflow=env.whole("DATABASE_OVERFLOW", base.database_overflow, high=1000),
@@ -140,6 +141,7 @@ def load(environ: Mapping[str, str] | None = None, *, folder: Path = Path()) -> 
         send_rate_chat=env.rate("SEND_RATE_CHAT", base.send_rate_chat),
         send_rate_group=env.rate("SEND_RATE_GROUP", base.send_rate_group),
         **_panel(env, base),
+        **_watch(env, base, folder),
     )
     _check_together(settings)
     return settings
@@ -157,6 +159,17 @@ def _panel(env: Environ, base: Settings) -> dict[str, Any]:
         "admin_threads": env.whole("ADMIN_THREADS", base.admin_threads, low=1, high=64),
         "trusted_hosts": env.hosts("TRUSTED_HOSTS"),
         "trusted_proxies": env.whole("TRUSTED_PROXIES", base.trusted_proxies, high=10),
+    }
+
+
+def _watch(env: Environ, base: Settings, folder: Path) -> dict[str, Any]:
+    """What is told about the running processes, and to whom."""
+    return {
+        "log_level": env.levels("LOG_LEVEL", base.log_level, LOG_LEVELS),
+        "log_format": env.choice("LOG_FORMAT", _log_format(sys.stdout), ("json", "console")),
+        "backup_folder": env.folder("BACKUP_FOLDER", inside=folder),
+        "sentry_dsn": env.secret_url("SENTRY_DSN", "https", "http"),
+        "otel_endpoint": env.url("OTEL_EXPORTER_OTLP_ENDPOINT", "https", "http"),
     }
 
 

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from bot.conversations import forget
 from bot.core import Core
+from bot.gauges import measure
 from models import Role, User
 from services import admins, analytics, erasures, users
 
@@ -42,6 +43,7 @@ class Chores:
                 self.core.lanes.wake(self.core.inbox.claim(seat.bot_id))
         if self._is_due("gauges", at, 5):
             self._measure_inbox()
+            measure(self.core.parts.metrics, self.core.parts.settings, self.core.parts.clock())
             users.lift_bans(self.core.parts.clock())
         if self._is_due("active", at, 60):
             for period in ("day", "week", "month"):

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
+from operator import attrgetter
 from typing import Any
 
 import redis
@@ -56,6 +57,7 @@ log = logging.getLogger(__name__)
 ALWAYS = ("message", "callback_query", "my_chat_member")
 """Kinds that the core itself needs, whatever the plugins listen to."""
 
+RECEIVED = attrgetter("received")
 IN_MEMORY = 2000
 """How many updates are in memory before the poller waits."""
 
@@ -192,6 +194,7 @@ class Core:
         self.crew.ring()
 
     def _committed(self, items: Sequence[Item]) -> None:
+        self.parts.metrics.finished(map(RECEIVED, items), self.parts.clock())
         self.lanes.release(items)
         self.crew.ring()
 

@@ -48,6 +48,7 @@ class Item:
     passed: bool = False
     """The throttle let it through: it does not pay again when it runs again."""
     user: User | None = None
+    received: datetime | None = None
 
     @property
     def key(self) -> LaneKey:
@@ -103,6 +104,8 @@ class Inbox:
                 if lease := self.leases.get(bot_id):
                     lease.check()
                 fresh = self._insert(items, at)
+                for item in fresh:
+                    item.received = at
                 self._meet(fresh, at)
                 self.chats.meet(bot_id, (item.update for item in fresh), now=at)
         except BaseException:
@@ -115,21 +118,23 @@ class Inbox:
         bot_id, lane = key
         rows = db.execute_sql(
             _sql(
-                "SELECT update_id, kind, payload, state, attempts FROM inbox WHERE bot_id = ? AND"
-                f" lane = ? AND state IN {OPEN} ORDER BY update_id LIMIT ?"
+                "SELECT update_id, kind, payload, state, attempts, received_at FROM inbox"
+                f" WHERE bot_id = ? AND lane = ? AND state IN {OPEN} ORDER BY update_id LIMIT ?"
             ),
             (bot_id, lane, limit + len(skip)),
         ).fetchall()
         items = [
-            Item(bot_id, update_id, lane, kind, codec.loads(payload), state, attempts, True)
-            for update_id, kind, payload, state, attempts in rows
-            if update_id not in skip
+            Item(bot_id, number, lane, kind, codec.loads(payload), state, attempts, True)
+            for number, kind, payload, state, attempts, _ in rows
+            if number not in skip
         ]
         items = items[:limit]
+        times = {number: at for number, *_, at in rows}
         replayed = _replayed(bot_id, [item.update_id for item in items])
         for item in items:
             errors = replayed.get(item.update_id, set())
             item.passed, item.replayed = bool(errors), bool(errors - {UNCOUNTED})
+            item.received = _time(times[item.update_id])
         self._meet([item for item in items if item.state == "new"], self.clock())
         return items
 
@@ -187,8 +192,7 @@ class Inbox:
         ).fetchone()
         if oldest is None:
             return count, 0.0
-        received = datetime.fromisoformat(oldest) if isinstance(oldest, str) else oldest
-        return count, max(0.0, (self.clock() - received).total_seconds())
+        return count, max(0.0, (self.clock() - _time(oldest)).total_seconds())
 
     def forget(self, *, limit: int = 5000) -> int:
         """Delete ids that are done for a week, at most `limit` in one go; give the number."""
@@ -235,6 +239,11 @@ class Inbox:
 def lanes_of(bot_id: int, updates: Iterable[Raw]) -> set[LaneKey]:
     """The lanes that updates belong to."""
     return {item.key for item in _items(bot_id, updates)}
+
+
+def _time(value: datetime | str) -> datetime:
+    """A time as each engine gives it."""
+    return datetime.fromisoformat(value) if isinstance(value, str) else value
 
 
 def _replayed(bot_id: int, ids: Sequence[int]) -> dict[int, set[str]]:

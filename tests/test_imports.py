@@ -23,9 +23,9 @@ ORDER = """
     environ settings
     database choices models staff migrations.*
     services.*
-    bot.codec bot.logs bot.metrics bot.i18n
+    bot.codec bot.logs bot.durations bot.metrics bot.gauges bot.i18n
     bot.pace bot.limits bot.retries bot.form bot.wire bot.answer bot.courier bot.sending
-    bot.client bot.outbox
+    bot.meter bot.client bot.outbox
     bot.conversations bot.rules bot.needs bot.hooks bot.plugin bot.asks bot.advice bot.registry
     bot.breaker bot.control
     bot.words bot.texts bot.markup bot.pieces bot.message bot.runtime bot.reading

@@ -134,6 +134,25 @@ def test_the_panel_answers_to_its_own_names_in_production(tmp_path: Path) -> Non
     assert given.hosts == (".example.org",)
 
 
+def test_levels_of_modules_follow_the_level_of_all(tmp_path: Path) -> None:
+    """LOG_LEVEL takes both, in any case and with blanks."""
+    settings = load({"LOG_LEVEL": " warning, bot.client = debug,peewee=ERROR "}, folder=tmp_path)
+    assert settings.log_level == "WARNING,bot.client=DEBUG,peewee=ERROR"
+
+
+def test_where_things_are_told_can_be_set(tmp_path: Path) -> None:
+    """A relative folder is meant from the project; the DSN is a secret."""
+    environ = {
+        "BACKUP_FOLDER": "backups",
+        "SENTRY_DSN": f"https://{HIDDEN}@sentry.example.org/1",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318/",
+    }
+    settings = load(environ, folder=tmp_path)
+    assert settings.backup_folder == tmp_path / "backups"
+    assert settings.otel_endpoint == "http://127.0.0.1:4318"
+    assert HIDDEN not in repr(settings)
+
+
 BAD = [
     ("TELEGRAM_BOT_TOKEN", "123456789"),
     ("TELEGRAM_BOT_TOKEN", f"{TOKEN},12345"),
@@ -180,7 +199,14 @@ BAD = [
     ("SECRET_KEY_FALLBACKS", f"{KEY},short"),
     ("ENVIRONMENT", "staging"),
     ("LOG_LEVEL", "LOUD"),
+    ("LOG_LEVEL", "INFO,bot.wire"),
+    ("LOG_LEVEL", "INFO,bot.wire=LOUD"),
+    ("LOG_LEVEL", "INFO,bot wire=DEBUG"),
+    ("LOG_LEVEL", "bot.wire=DEBUG"),
     ("LOG_FORMAT", "xml"),
+    ("BACKUP_FOLDER", "/dev/null"),
+    ("SENTRY_DSN", "sentry.example.org"),
+    ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318"),
     ("PLUGINS_PATH", "nowhere"),
     ("SEND_RATE", "inf"),
     ("SEND_RATE_CHAT", "x"),
@@ -233,6 +259,7 @@ def test_the_example_lists_every_setting_and_no_other(tmp_path: Path) -> None:
         ("WEBHOOK_SECRET", HIDDEN),
         ("SECRET_KEY", HIDDEN),
         ("SECRET_KEY_FALLBACKS", f"{KEY},{HIDDEN}"),
+        ("SENTRY_DSN", f"{HIDDEN}@sentry.example.org/1"),
     ],
 )
 def test_an_error_never_shows_a_secret(tmp_path: Path, name: str, value: str) -> None:

@@ -1,0 +1,54 @@
+"""The gauges: what is looked up now and then for the metrics, not counted as it happens."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import datetime
+from pathlib import Path
+
+from bot.metrics import Metrics
+from database import db
+from settings import Settings
+
+DATA = Path("data")
+
+
+def measure(metrics: Metrics, settings: Settings, at: datetime) -> None:
+    """Set the gauges of the team's messages, the disk and the backups."""
+    metrics.messages_oldest_age.set(oldest_message(at))
+    metrics.disk_free.set(free_ratio(place(settings)))
+    if settings.backup_folder and (newest := newest_file(settings.backup_folder)):
+        metrics.backed_up(newest)
+
+
+def oldest_message(at: datetime) -> float:
+    """The age in seconds of the team's message that waits longest to be sent; 0 for none."""
+    row = db.execute_sql(
+        "SELECT created_at FROM messages WHERE state IN ('queued', 'sending')"
+        " AND state = 'queued' ORDER BY id LIMIT 1"
+    ).fetchone()
+    if row is None:
+        return 0.0
+    since = datetime.fromisoformat(row[0]) if isinstance(row[0], str) else row[0]
+    return max(0.0, (at - since).total_seconds())
+
+
+def place(settings: Settings) -> Path:
+    """Where the data lies: the folder of an SQLite database, else data/ or where we are."""
+    scheme, _, path = settings.database_url.reveal().partition(":///")
+    if scheme == "sqlite":
+        return Path(path).parent
+    return DATA if DATA.is_dir() else Path()
+
+
+def free_ratio(path: Path) -> float:
+    """The share of a path's disk that is free."""
+    usage = shutil.disk_usage(path)
+    return usage.free / (usage.used + usage.free)
+
+
+def newest_file(folder: Path) -> float | None:
+    """When the newest file of a folder was written, in seconds since 1970; None without one."""
+    if not folder.is_dir():
+        return None
+    return max((file.stat().st_mtime for file in folder.iterdir() if file.is_file()), default=None)

@@ -1,0 +1,125 @@
+"""The gauges: the age of what waits, the disk, the last backup, and the whole way of an update."""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from bot import gauges
+from bot.durations import Durations
+from bot.kit import ChatKit
+from bot.metrics import FROM_RECEIPT, Metrics
+from database import Database
+from settings import Secret, Settings
+from staff import Message
+
+AT = datetime(2026, 1, 2, 3, 4, 5)  # noqa: DTZ001  as the tables keep it
+
+
+@pytest.fixture
+def metrics() -> Metrics:
+    return Metrics(CollectorRegistry())
+
+
+def value(metrics: Metrics, name: str, **labels: str) -> float | None:
+    return metrics.registry.get_sample_value(name, labels)
+
+
+def leave(state: str, seconds: int) -> None:
+    """A message of the team that is as old as that."""
+    at = AT - timedelta(seconds=seconds)
+    Message.create(bot_id=1, chat_id=2, state=state, text="t", created_at=at, updated_at=at)
+
+
+def test_the_oldest_queued_message_is_the_age(database: Database) -> None:
+    """What is sent, or on its way, does not wait; with nothing queued the age is 0."""
+    assert gauges.oldest_message(AT) == 0
+    for state, seconds in (("sent", 900), ("sending", 600), ("queued", 60), ("queued", 30)):
+        leave(state, seconds)
+    assert gauges.oldest_message(AT) == 60
+    Message.update(state="sent").execute()
+    assert gauges.oldest_message(AT) == 0
+
+
+def test_a_clock_that_was_put_back_makes_no_negative_age(database: Database) -> None:
+    """Ages are never below 0."""
+    leave("queued", -50)
+    assert gauges.oldest_message(AT) == 0
+
+
+def test_the_disk_is_that_of_the_data(tmp_path: Path) -> None:
+    """An SQLite database's own folder is asked for; the ratio is between 0 and 1."""
+    there = Settings(database_url=Secret(f"sqlite:///{tmp_path}/data/a.db"))
+    assert gauges.place(there) == tmp_path / "data"
+    elsewhere = Settings(database_url=Secret("postgresql://host/name"))
+    assert gauges.place(elsewhere) in (Path("data"), Path())
+    assert 0 < gauges.free_ratio(tmp_path) < 1
+
+
+def test_without_a_backup_there_is_no_time_of_it(
+    database: Database, tmp_path: Path, metrics: Metrics
+) -> None:
+    """The alert asks for the metric's absence; the newest file gives the time."""
+    name = "bot_backup_last_success_timestamp_seconds"
+    folder = tmp_path / "backups"
+    settings = Settings(database_url=Secret(f"sqlite:///{tmp_path}/a.db"), backup_folder=folder)
+    gauges.measure(metrics, Settings(database_url=settings.database_url), AT)
+    gauges.measure(metrics, settings, AT)
+    folder.mkdir()
+    (folder / "lost+found").mkdir()
+    gauges.measure(metrics, settings, AT)
+    assert value(metrics, name) is None
+    for file, time in (("old.backup", 100), ("new.backup", 300), ("older.backup", 50)):
+        (folder / file).touch()
+        os.utime(folder / file, (time, time))
+    gauges.measure(metrics, settings, AT)
+    gauges.measure(metrics, settings, AT)
+    assert value(metrics, name) == 300
+    assert 0 < (value(metrics, "bot_disk_free_ratio") or 0) < 1
+
+
+def test_a_group_of_durations_is_counted_by_bucket() -> None:
+    """Each falls into the first bucket that holds it; sum and count are those of all."""
+    registry = CollectorRegistry()
+    durations = Durations("a_seconds", "A.", (0.5, 2.0), registry)
+    durations.observe({0.5: 3, 0.6: 1, 9.0: 2})
+    found = {le: registry.get_sample_value("a_seconds_bucket", {"le": le}) for le in LIMITS}
+    assert found == {"0.5": 3, "2.0": 4, "+Inf": 6}
+    assert registry.get_sample_value("a_seconds_count") == 6
+    assert registry.get_sample_value("a_seconds_sum") == pytest.approx(20.1)
+
+
+LIMITS = ("0.5", "2.0", "+Inf")
+
+
+def test_the_objective_has_a_bucket() -> None:
+    """Two seconds, which the recording rules ask for, is a bound."""
+    assert 2.0 in FROM_RECEIPT
+    assert list(FROM_RECEIPT) == sorted(set(FROM_RECEIPT))
+
+
+def test_an_update_is_timed_from_its_receipt(kit: ChatKit) -> None:
+    """Each update that is committed counts once, with the time since it was accepted."""
+    kit.alice.send("/ping")
+    kit.alice.send("/ping")
+    metrics = kit.core.parts.metrics
+    assert value(metrics, "bot_update_seconds_count") == 2
+    assert (value(metrics, "bot_update_seconds_sum") or 0) < 5
+
+
+def test_an_update_that_waited_in_the_inbox_is_slow(kit: ChatKit) -> None:
+    """What is read back after a crash is timed from its first receipt too."""
+    telegram, inbox = kit.telegram, kit.core.inbox
+    telegram.send(kit.bot_id, 1002, 1002, text="/ping")
+    seat = kit.core.seats[0]
+    inbox.accept(kit.bot_id, seat.client.get_updates(timeout=0))
+    kit.pass_time(seconds=45)
+    kit.restart()
+    metrics = kit.core.parts.metrics
+    assert value(metrics, "bot_update_seconds_count") == 1
+    assert value(metrics, "bot_update_seconds_bucket", le="30.0") == 0
+    assert value(metrics, "bot_update_seconds_bucket", le="60.0") == 1
