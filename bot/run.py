@@ -21,6 +21,8 @@ from bot.registry import Registry
 from bot.relay import Relay
 from bot.reload import Watcher, snapshot
 from bot.renewal import Renewal
+from bot.safekeeping import Safekeeping
+from bot.safekeeping import make as make_backup
 from bot.trial import PASSED, run_verb
 from bot.upgrade import migrate
 from bot.wire import CurlWire
@@ -32,7 +34,7 @@ from settings import Settings, SettingsError
 
 log = logging.getLogger(__name__)
 
-SPARE = 8
+SPARE = 10
 """Connections beside those of the worker threads: pollers, ledger, beat, chores."""
 
 
@@ -80,7 +82,7 @@ def build(settings: Settings, *, again: bool = False) -> Process:
     core.parts.metrics.serve(settings.metrics_port)
     regular = [chores.step, chores.sync_menus, chores.tell_owners, chores.send_notices]
     process = Process(core, chores=regular)
-    process.chores.append(Renewal(process).step)
+    process.chores += [Renewal(process).step, chores.forget_events, safekeeping(core).step]
     settle()
     if settings.development:
         Watcher(settings.plugins_path, seen, restart=process.restart).start()
@@ -137,6 +139,14 @@ def _start(registry: Registry) -> None:
     finally:
         if not db.is_closed():
             db.close()
+
+
+def safekeeping(core: Core) -> Safekeeping:
+    """The daily backup of the process that acts for a bot."""
+    parts = core.parts
+    return Safekeeping(
+        parts.settings, leads=core.leads, clock=parts.clock, make=make_backup(parts.stop)
+    )
 
 
 def settle() -> None:

@@ -34,8 +34,9 @@ ORDER = """
     bot.raw bot.inbox bot.lease bot.stroke bot.marks bot.ledger bot.middleware
     bot.plain bot.dispatch bot.quarantine bot.turns bot.relay
     bot.moving bot.lanes bot.crew bot.polling bot.notices
-    bot.trial bot.core bot.chores bot.process bot.reload bot.renewal bot.opened
+    bot.trial bot.core bot.chores bot.safekeeping bot.process bot.reload bot.renewal bot.opened
     bot.invite bot.hail bot.start bot.upgrade bot.person bot.backup bot.keep bot.run
+    bot.deploying bot.probes bot.machine bot.stores bot.reach bot.doctor
     admin admin.panel admin.headers admin.line admin.questions admin.auth.* admin.views.*
     admin.api.* admin.app admin.gunicorn admin.wsgi
     sandbox.*
