@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from bot.chores import Chores
 from bot.kit import ChatKit
 from database import Database
 from models import AnalyticsEvent
@@ -68,6 +69,25 @@ def test_no_event_is_no_fault(database: Database) -> None:
     assert forget_events(AT, days=30) == 0
 
 
-def test_the_bot_forgets_when_it_is_told_to(kit: ChatKit) -> None:
-    """EVENTS_DAYS of 0, the default, keeps everything; else a batch a second until none is left."""
-    pass
+def forgetting(kit: ChatKit) -> list[int]:
+    """How many of three old events are left after each of the bot's next seconds."""
+    at = kit.core.parts.clock() - timedelta(days=40)
+    rows = [{"event_type": "message", "created_at": at}] * 3
+    AnalyticsEvent.insert_many(rows).execute()
+    DailyFigure.create(day=at.date(), name=CLOSED, value=1)
+    chores, found = Chores(kit.core, []), []
+    for second in range(3):
+        chores.forget_events(float(second))
+        found.append(AnalyticsEvent.select().where(AnalyticsEvent.created_at <= at).count())
+    return found
+
+
+def test_the_bot_forgets_when_it_is_told_to() -> None:
+    """By EVENTS_DAYS, and not by default; only the process that acts for a bot."""
+    with ChatKit([], EVENTS_DAYS="30") as kit:
+        assert forgetting(kit) == [0, 0, 0]
+    with ChatKit([]) as kit:
+        assert forgetting(kit) == [3, 3, 3]
+    with ChatKit([], EVENTS_DAYS="30") as kit:
+        kit.core.seats[0].lease.release()
+        assert forgetting(kit) == [3, 3, 3]
