@@ -304,6 +304,25 @@ def current() -> Database:
     return db.obj  # type: ignore[no-any-return]
 
 
+@contextmanager
+def reading() -> Iterator[None]:
+    """A block in which no statement of this thread may write; no transaction may be open."""
+    database = current()
+    if database.param == "?":
+        database.execute_sql("PRAGMA query_only = 1")
+        try:
+            yield
+        finally:
+            database.execute_sql("PRAGMA query_only = 0")
+        return
+    with database.atomic() as transaction:
+        database.execute_sql("SET TRANSACTION READ ONLY")
+        try:
+            yield
+        finally:
+            transaction.rollback()
+
+
 def is_outage(error: BaseException | None) -> bool:
     """Whether the database is unreachable, busy or full, so that the same work may succeed later.
 

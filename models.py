@@ -18,11 +18,10 @@ from peewee import (
     ForeignKeyField,
     IntegerField,
     JSONField,
-    SmallIntegerField,
     TextField,
-    fn,
 )
 
+import trigrams
 from choices import Choice, EventType, Language, Role, Status
 from database import db, now
 
@@ -76,16 +75,16 @@ class User(Base):
 
     id = AutoField()
     telegram_id = BigIntegerField(unique=True)
-    username = CharField(64, null=True, index=True)
+    username = CharField(64, null=True)
     first_name = CharField(256)
     last_name = CharField(256, null=True)
     language = Choice(Language.EN)
-    status = Choice(Status.ACTIVE, index=True)
-    role = Choice(Role.USER, index=True)
-    referrer = ForeignKeyField("self", null=True, backref="referrals", on_delete="SET NULL")
+    status = Choice(Status.ACTIVE)
+    role = Choice(Role.USER)
+    referrer = ForeignKeyField("self", null=True, index=False, on_delete="SET NULL")
     source = CharField(64, null=True)
     total_messages = IntegerField(default=0, constraints=[SQL("DEFAULT 0")])
-    last_activity_at = DateTimeField(null=True, index=True)
+    last_activity_at = DateTimeField(null=True)
     created_at = DateTimeField(default=now)
     updated_at = DateTimeField(default=now)
 
@@ -100,8 +99,11 @@ class User(Base):
         """The name to show."""
         return f"{self.first_name} {self.last_name or ''}".strip() or str(self.telegram_id)
 
-
-User.add_index(User.index(fn.LOWER(User.username), name="users_lower_username"))
+    @classmethod
+    def create_table(cls, safe: bool = True, **options: Any) -> None:
+        """Make the table, and what finds people in it."""
+        super().create_table(safe, **options)
+        trigrams.lay(cls._meta.database)
 
 
 class UserPreference(Base):
@@ -113,8 +115,8 @@ class UserPreference(Base):
 
     user = ForeignKeyField(User, primary_key=True, on_delete="CASCADE")
     time_zone = CharField(64, null=True)
-    quiet_from = SmallIntegerField(null=True)
-    quiet_until = SmallIntegerField(null=True)
+    quiet_from = peewee.SmallIntegerField(null=True)
+    quiet_until = peewee.SmallIntegerField(null=True)
     muted = JSONField(default=list)
     updated_at = DateTimeField(default=now)
 
@@ -137,7 +139,7 @@ class Notice(Base):
     user = ForeignKeyField(User, on_delete="CASCADE")
     category = CharField(64)
     params = JSONField()
-    tries = SmallIntegerField(default=0, constraints=[SQL("DEFAULT 0")])
+    tries = peewee.SmallIntegerField(default=0, constraints=[SQL("DEFAULT 0")])
     due_at = DateTimeField(default=now, index=True)
     planned_at = DateTimeField(default=now)
 
@@ -152,10 +154,10 @@ class AnalyticsEvent(Base):
     """Something that happened, for the statistics."""
 
     id = BigAutoField()
-    event_type = CharField(64, index=True)
-    user = ForeignKeyField(User, null=True, backref="events", on_delete="CASCADE")
+    event_type = CharField(64)
+    user = ForeignKeyField(User, null=True, index=False, on_delete="CASCADE")
     data = JSONField(null=True)
-    created_at = DateTimeField(default=now, index=True)
+    created_at = DateTimeField(default=now)
     updated_at = DateTimeField(default=now)
 
     if TYPE_CHECKING:
@@ -210,7 +212,7 @@ class Inbox(Base):
     kind = CharField(64)
     state = CharField(16)
     payload = TextField(null=True)
-    attempts = SmallIntegerField(default=0, constraints=[SQL("DEFAULT 0")])
+    attempts = peewee.SmallIntegerField(default=0, constraints=[SQL("DEFAULT 0")])
     received_at = DateTimeField(default=now)
     done_at = DateTimeField(null=True, index=True)
 
@@ -308,7 +310,7 @@ class Suspension(Base):
 
     plugin = CharField(64, primary_key=True)
     until = DateTimeField()
-    times = SmallIntegerField()
+    times = peewee.SmallIntegerField()
     failure = TextField()
     traceback = TextField()
     created_at = DateTimeField(default=now)

@@ -28,8 +28,7 @@ LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 MAKE_KEY = 'make one with python -c "import secrets; print(secrets.token_urlsafe(32))"'
 OLD_KEYS = f"former secret keys of {KEY_LENGTH} letters or more, separated by commas"
 WEBHOOK_SECRET = f"32 to 256 of the letters A-Z a-z 0-9 _ -: {MAKE_KEY}"
-
-PASSPHRASE = "12 characters or more; keep it elsewhere than the backups"
+LONG_PHRASE = "12 characters or more; keep it elsewhere than the backups"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +88,11 @@ class Settings:
     def bots(self) -> tuple[Secret, ...]:
         """The tokens to run with: the given ones, or the sandbox's own."""
         return self.tokens or (Secret(SANDBOX_TOKEN),)
+
+    @property
+    def bot_ids(self) -> list[int]:
+        """Telegram's ids of the bots: what stands before the colon of each token."""
+        return [int(token.reveal().partition(":")[0]) for token in self.bots]
 
     @property
     def telegram_url(self) -> str:
@@ -187,7 +191,7 @@ def _keep_for(env: Environ, base: Settings) -> dict[str, Any]:
         "backup_hour": env.whole("BACKUP_HOUR", base.backup_hour, high=23),
         "backup_daily": env.whole("BACKUP_DAILY", base.backup_daily, low=1, high=1000),
         "backup_weekly": env.whole("BACKUP_WEEKLY", base.backup_weekly, high=1000),
-        "backup_passphrase": env.secret("BACKUP_PASSPHRASE", r"(?s).{12,}", PASSPHRASE),
+        "backup_passphrase": env.secret("BACKUP_PASSPHRASE", r"(?s).{12,}", LONG_PHRASE),
         "events_days": env.whole("EVENTS_DAYS", base.events_days, high=36_500),
     }
 

@@ -22,6 +22,7 @@ from peewee import (
     TextField,
 )
 
+import indexes
 import models
 from choices import Choice, StaffRole
 from database import now
@@ -271,6 +272,8 @@ class Refusal(Base):
     class Meta:
         table_name = "reload_refusals"
 
+
+indexes.declare()
 
 TABLES: list[type[peewee.Model]] = [
     *models.TABLES,

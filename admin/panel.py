@@ -30,6 +30,8 @@ class Panel:
     """What carries calls to Telegram; None: the network."""
     clock: Callable[[], datetime] = now
     ticks: Callable[[], float] = time.monotonic
+    api_rate: int = 120
+    """Requests that a token of the API makes in a minute."""
     _read_at: float = float("-inf")
     _lock: threading.Lock = field(default_factory=threading.Lock)
 

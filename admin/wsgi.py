@@ -2,29 +2,13 @@
 
 from __future__ import annotations
 
-from flask import Flask
+import os
 
 from admin.app import create_app
-from admin.panel import Panel
-from bot.loader import load
-from database import bind, open_database
-from settings import Settings
-from settings import load as load_settings
+from admin.folder import VARIABLE
+from admin.metering import PanelMetrics
+from admin.opening import open_panel
+from settings import load
 
-
-def open_app(settings: Settings) -> Flask:
-    """The application on its database, with the plugins loaded for what they declare."""
-    bind(
-        open_database(
-            settings.database_url.reveal(),
-            pool=settings.admin_threads,
-            overflow=settings.admin_threads,
-        )
-    )
-    registry = load(settings.plugins_path)
-    panel = Panel(settings, registry)
-    registry.bind(panel.switches.on, panel.preferences.get)
-    return create_app(panel)
-
-
-app = open_app(load_settings())
+metrics = PanelMetrics() if VARIABLE in os.environ else None
+app = create_app(open_panel(load()), metrics=metrics)

@@ -17,12 +17,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 
-from bench import bots
-from bench.bots import BOT_CORE, ENGINES, NAMES, PEERS, ROOT, SERVER_CORE, Bot
+from bench import bots, page
+from bench.bots import BOT_CORE, ENGINES, NAMES, PEERS, SERVER_CORE, Bot
 from bench.server import Phase, Server
 
-PAGE = ROOT / "docs/performance.md"
-BEGIN, END = "<!-- measured -->", "<!-- /measured -->"
 DELAYS = (0.0, 0.05)
 
 
@@ -59,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     text = "\n".join([*about(options), "", *table(trials), "", *ratios(trials)])
     print(f"\n{text}")
     if not options.only and options.write:
-        write(text)
+        page.write("measured", text)
     return 0
 
 
@@ -195,12 +193,6 @@ def _latency(runs: list[Trial], place: int) -> str:
     if len(good) * 2 <= len(runs):
         return "falls behind"
     return " / ".join(f"{statistics.median(column):.1f}" for column in zip(*good))
-
-
-def write(text: str) -> None:
-    """Put the tables between the marks of the page."""
-    before, _, rest = PAGE.read_text().partition(BEGIN)
-    PAGE.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{rest.partition(END)[2]}")
 
 
 if __name__ == "__main__":

@@ -38,6 +38,8 @@ def option(*names: str, **words: Any) -> Option:
     return lambda parser: parser.add_argument(*names, **words)
 
 
+KEEP = option("--keep", action="store_true", help="start it again whenever it dies")
+REHEARSE = option("--rehearse", action="store_true", help=argparse.SUPPRESS)
 PERSON = option("id", metavar="ID", type=int, help="the person's Telegram id")
 EXAMPLES = "play the examples in the docstrings too"
 FILE = option("file", metavar="FILE", type=Path, help="the backup")
@@ -50,15 +52,15 @@ PASSPHRASE = option(
 
 
 @verb(
-    option("--keep", action="store_true", help="start it again whenever it dies"),
+    KEEP,
+    REHEARSE,
     option("--again", action="store_true", help=argparse.SUPPRESS),
-    option("--rehearse", action="store_true", help=argparse.SUPPRESS),
     option("--examples", action="store_true", help=argparse.SUPPRESS),
 )
 def run(settings: Settings, options: argparse.Namespace) -> int:
     """Run the bot: poll Telegram, or the sandbox when there is no token, and answer."""
     if options.keep:
-        return keep(settings)
+        return keep(settings, "run", "bot")
     if options.rehearse:
         return rehearse(settings, options)
     from bot.run import main
@@ -94,14 +96,27 @@ def up(settings: Settings, _options: argparse.Namespace) -> int:
     return up(settings)
 
 
-def keep(settings: Settings) -> int:
-    """Run the bot in a process of its own, and start it again whenever it dies."""
-    from bot.keep import Keeper
+@verb(KEEP, REHEARSE)
+def panel(settings: Settings, options: argparse.Namespace) -> int:
+    """Serve the panel, what a team sees of its bot, to browsers; with gunicorn."""
+    if options.rehearse:
+        from admin.opening import rehearse
+
+        return rehearse(settings)
+    from bot.serve import check, serve
+
+    check(settings)
+    return keep(settings, "panel", "panel") if options.keep else serve(settings)
+
+
+def keep(settings: Settings, verb: str, name: str) -> int:
+    """Run a verb in a process of its own, and start it again whenever it dies."""
+    from bot.keep import Keeper, spawn
     from bot.logs import setup
 
     writer = setup(settings.log_level, settings.log_format)
     try:
-        return Keeper().run()
+        return Keeper(lambda: spawn(verb), name=name).run()
     finally:
         writer.stop()
 
@@ -122,11 +137,11 @@ def migrate(settings: Settings, options: argparse.Namespace) -> int:
     option("--deploy", action="store_true", help="refuse what is not fit for production too"),
 )
 def check(settings: Settings, options: argparse.Namespace) -> int:
-    """Load every plugin strictly and say what is wrong; exit code 1 when something is."""
-    from bot import deploying
+    """Load every plugin strictly, verify the audit log, say what is wrong; exit code 1 if so."""
+    from bot import chain, deploying
     from bot.loader import check
 
-    code = check(settings)
+    code = max(check(settings), chain.check(settings))
     code = deploying.check(settings) or code if options.deploy else code
     return play_examples(settings) or code if options.examples else code
 

@@ -37,7 +37,9 @@ class Chores:
         for table in self.tables:
             self._menus_stale |= table.refresh()
         self.core.breaker.refresh()
+        self.core.takeovers.refresh()
         self.core.oblivion.refresh()
+        self.core.heed.refresh()
         for seat in self.core.seats:
             if seat.led and seat.lease.valid():
                 self.core.lanes.wake(self.core.inbox.claim(seat.bot_id))
@@ -80,6 +82,12 @@ class Chores:
             return
         if retention.forget_events(self.core.parts.clock(), days=days):
             self._due["events"] = at  # the next second, until none is left
+
+    def send_messages(self, _at: float) -> None:
+        """Send what the team wrote; apart from `step`, and from the notices, which may be many."""
+        led = [seat.client for seat in self.core.seats if seat.led and seat.lease.valid()]
+        while self.core.postman.step(led):
+            pass
 
     def sync_menus(self, at: float) -> None:
         """Bring every bot's command menu up to date, once its name is known.

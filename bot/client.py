@@ -166,10 +166,16 @@ class Client:
 
         return self._persist(sending.method, sending.fields.get("chat_id"), once, sending)
 
-    def offer(self, method: str, params: Mapping[str, Any]) -> Any:
+    def offer(
+        self,
+        method: str,
+        params: Mapping[str, Any],
+        begin: Callable[[], object] = lambda: None,
+    ) -> Any:
         """Make a call once, if it may go now and nobody waits to go before it; give its result.
 
-        Raises what `call` does, NeverSent and, for what has to be offered again later, Held.
+        `begin` is called when it is about to go. Raises what `call` does, NeverSent and, for what
+        has to be offered again later, Held.
         """
         self._await_leave(None)
         fields = encode(params)
@@ -177,6 +183,7 @@ class Client:
         try:
             if turn is not None and not turn.go():
                 raise Held(method)
+            begin()
             return self._retries.answered(self._post(method, fields, None, TIMEOUT))
         except ApiTelegramException as error:
             if error.error_code != 429:

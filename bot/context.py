@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from bot import letters, pieces, rules
 from bot import message as messages
-from bot import pieces, rules
 from bot.conversations import Open
 from bot.heard import Heard
 from bot.message import Buttons
@@ -145,6 +145,17 @@ class Context(Heard):
         if not 0 < len(event) <= 64:
             raise ValueError(f"{event!r} cannot be an event: name it with 1 to 64 letters.")
         self.effects.events.append((event, json.loads(json.dumps(data))))
+
+    def keep_for_team(self) -> None:
+        """Keep what the sender wrote for the team, who read and answer it in the panel.
+
+        It is the person's own chat that they answer in. Of a command what follows its name.
+        """
+        person, message = self.sender, self.message
+        text = self.text if message is not None and message.content_type == "text" else None
+        kept = letters.letter(self.runtime.bot_id, person.telegram_id, person.id, message, text)
+        if kept is not None:
+            self.effects.letters.append(kept)
 
     @property
     def registry(self) -> Registry:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TypeAlias
@@ -59,6 +59,10 @@ class Conversations:
             return None
         return opened
 
+    def expect(self, key: Key) -> None:
+        """Look into the table for a person in a chat, whom `load` was not told of."""
+        self._open.setdefault(key, None)
+
     def keep(self, change: Change) -> None:
         """Take a change into memory; the ledger writes it."""
         if change.opened is None:
@@ -84,6 +88,12 @@ class Conversations:
                 self._open.pop(key, None)
             elif opened and (data := scrub(person, opened.data)) != opened.data:
                 self._open[key] = replace(opened, data=data)
+
+    def doubt(self, telegram_ids: Collection[int]) -> None:
+        """Read these people's conversations anew when they are needed: the team may end them."""
+        for key in list(self._open):
+            if key[2] in telegram_ids:
+                self._open[key] = None
 
     def move(self, bot_id: int, old: int, new: int) -> None:
         """Follow a group that became a supergroup."""

@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
 from operator import attrgetter
 from typing import Any
 
@@ -25,6 +24,8 @@ from bot.conversations import Conversations
 from bot.courier import Courier
 from bot.crew import Crew
 from bot.dispatch import REGISTER, Dispatch
+from bot.heed import Heed
+from bot.hooks import HookError
 from bot.i18n import Catalogues
 from bot.inbox import Inbox, Item
 from bot.lanes import Lanes
@@ -37,6 +38,7 @@ from bot.moving import move_chat
 from bot.notices import Delivery
 from bot.oblivion import Oblivion
 from bot.polling import Poller
+from bot.postman import Postman
 from bot.raw import kind_of
 from bot.registry import Registry
 from bot.rules import KINDS
@@ -49,6 +51,7 @@ from services import reloads
 from services.cache import Cache
 from services.chats import Chats
 from services.plugins import Preferences, Switches
+from services.takeovers import Takeovers
 from services.users import People
 from settings import Secret, Settings
 
@@ -131,7 +134,9 @@ class Core:
         )
         self.desks: dict[int, Desk] = {}
         self.throttle = self._throttle()
+        self.takeovers = Takeovers()
         self.oblivion = Oblivion(people, self.conversations, self.throttle, parts.cache)
+        self.heed = Heed(people, self.conversations)
         self.dispatch = self._dispatch()
         self.turns = self._turns()
         self.crew = Crew(
@@ -145,6 +150,7 @@ class Core:
         self.turns.advance, self.turns.send_on = self.lanes.advance, self.crew.send_on
         self.seats = [self._seat(token) for token in settings.bots]
         self.notices = Delivery(parts.clock, parts.stop.wait, any_bot=self.seats[0].client)
+        self.postman = Postman(self.leases, parts.stop.wait, parts.metrics)
 
     def step(self, timeout: int = 0) -> int:
         """Fetch once for each bot, handle all that came, and commit; give the number of updates.
@@ -166,6 +172,7 @@ class Core:
         if row := Bot.get_or_none(Bot.id == seat.bot_id):
             seat.runtime.username = row.username
         self.conversations.load(seat.bot_id)
+        self.takeovers.refresh()
         left = self.inbox.waiting(seat.bot_id)
         self.turns.quarantine.doubt(left)
         self.lanes.wake(left)
@@ -225,11 +232,16 @@ class Core:
             through=self._chain(guard),
             send=middleware.chain([guard], middleware.send),
             record=middleware.record(parts.metrics),
-            migrate=partial(move_chat, parts.registry, parts.switches),
+            migrate=self._migrate,
             stop=parts.stop,
             lost=parts.lost,
             clock=parts.timer,
         )
+
+    def _migrate(self, bot_id: int, old: int, new: int) -> list[HookError]:
+        failed = move_chat(self.parts.registry, self.parts.switches, bot_id, old, new)
+        self.takeovers.refresh()
+        return failed
 
     def _chain(self, guard: middleware.Middleware) -> middleware.Step:
         return middleware.chain(
@@ -237,6 +249,7 @@ class Core:
                 guard,
                 middleware.know,
                 middleware.refuse_banned,
+                middleware.hush(self.takeovers),
                 middleware.limit(self.throttle, self.parts.clock),
             ],
             self.dispatch.match,

@@ -14,11 +14,11 @@ from telebot.handler_backends import ContinueHandling
 from bot import codec, plain
 from bot.breaker import Breaker
 from bot.client import Ambiguous, Client, Stopping
-from bot.context import ENDED
-from bot.conversations import Change, Conversations
+from bot.context import ENDED, Effects
+from bot.conversations import Change, Conversations, Key, Open
 from bot.inbox import Item
 from bot.ledger import Entry, Ledger, Settled
-from bot.middleware import Turn, say
+from bot.middleware import Turn, say, stop_spinner
 from bot.outbox import Outbox
 from bot.plugin import Handler, Plugin
 from bot.registry import Registry
@@ -63,32 +63,46 @@ class Dispatch:
     def match(self, turn: Turn) -> None:
         """An open conversation takes what is no command; else telebot matches a handler."""
         if not self._answer_step(turn):
-            telebot = turn.client.telebot
-            if turn.item.kind == "message":
-                telebot.process_new_messages([turn.ctx.event])  # type: ignore[no-untyped-call]
-            else:
-                telebot.process_new_updates([turn.ctx.update])
+            self.find(turn)
         if turn.item.kind == "callback_query" and not turn.ctx.effects.answered:
-            self._stop_spinner(turn)
+            stop_spinner(turn)
+
+    def find(self, turn: Turn) -> None:
+        """Have telebot look for the handlers that fit."""
+        telebot = turn.client.telebot
+        if turn.item.kind == "message":
+            telebot.process_new_messages([turn.ctx.event])  # type: ignore[no-untyped-call]
+        else:
+            telebot.process_new_updates([turn.ctx.update])
 
     def _answer_step(self, turn: Turn) -> bool:
         ctx = turn.ctx
-        if turn.item.kind != "message" or turn.user is None or ctx.chat is None:
+        if (key := conversation_of(turn)) is None:
             return False
-        key = (turn.item.bot_id, ctx.chat.id, turn.user.telegram_id)
         opened = self.conversations.get(key)
-        if ctx.command == "cancel" and "cancel" not in self.registry.commands:
+        if self.cancels(turn):
             ctx.effects.conversation = ENDED if opened else None
             turn.outcome = "ok"
             say(turn, "Cancelled." if opened else "Nothing to cancel.")
             return True
-        step = self.registry.steps.get(opened.step) if opened and ctx.command is None else None
-        if opened is None or step is None or not self._runs(step.plugin, ctx.chat.id):
+        step = self.step_for(turn, opened)
+        if opened is None or step is None:
             return False
         ctx.state = opened.data
         ctx.effects.conversation = ENDED
         self.call(turn, step)
         return True
+
+    def cancels(self, turn: Turn) -> bool:
+        """Whether the message is the core's own /cancel."""
+        return turn.ctx.command == "cancel" and "cancel" not in self.registry.commands
+
+    def step_for(self, turn: Turn, opened: Open | None) -> Handler | None:
+        """The step that takes the message: of an open conversation, when this is no command."""
+        if opened is None or turn.ctx.command is not None:
+            return None
+        step = self.registry.steps.get(opened.step)
+        return step if step and self._runs(step.plugin, turn.ctx.chat_id) else None
 
     def call(self, turn: Turn, handler: Handler) -> ContinueHandling | None:
         """Run a plugin's function; its returned text is the reply.
@@ -96,7 +110,7 @@ class Dispatch:
         Gives what makes telebot go on to the next handler when the function returned PASS.
         """
         turn.handler = turn.ctx.handler = handler
-        if handler.role and not _may(turn, handler):
+        if not may(turn, handler):
             turn.outcome = "denied"
             say(turn, "You may not use this command.")
             return None
@@ -135,7 +149,7 @@ class Dispatch:
         """
         ctx, client = turn.ctx, turn.ctx.caller
         person = dict(turn.user.__data__) if turn.user else {}
-        before, update = replace(ctx.effects, events=list(ctx.effects.events)), turn.item.update
+        before, update = _copied(ctx.effects), turn.item.update
         outbox = Outbox(turn.client)
         try:
             with db.atomic():
@@ -167,14 +181,6 @@ class Dispatch:
         turn.item.state = "replying"
         turn.entry = send_replies(turn.client, turn.item)
 
-    def _stop_spinner(self, turn: Turn) -> None:
-        """Answer a button that its handler left unanswered; it may be too late, which is fine."""
-        if turn.entry is None:
-            try:
-                turn.ctx.answer()
-            except ApiTelegramException as error:
-                log.debug("a button could not be answered: %s", error)
-
     # Binding: each declared handler becomes one of telebot's.
 
     def bind(self, telebot: TeleBot) -> None:
@@ -185,11 +191,15 @@ class Dispatch:
         plugins, modules = self.registry.plugins, self.registry.modules
         for name in sorted({**plugins, **modules}):
             if name in modules:
-                plain.bind(telebot, name, modules[name], self._runs, self.breaker)
+                self.bind_module(telebot, name)
             else:
                 self._bind_all(telebot, plugins[name], last=False)
         for _, plugin in sorted(plugins.items()):
             self._bind_all(telebot, plugin, last=True)
+
+    def bind_module(self, telebot: TeleBot, name: str) -> None:
+        """Let a module in telebot's style register its handlers."""
+        plain.bind(telebot, name, self.registry.modules[name], self._runs, self.breaker)
 
     def _bind_all(self, telebot: TeleBot, plugin: Plugin, *, last: bool) -> None:
         for handler in plugin.handlers:
@@ -269,8 +279,24 @@ def entry_of(turn: Turn, state: str = "done", payload: str | None = None) -> Ent
         key = (turn.item.bot_id, turn.ctx.chat.id, turn.user.telegram_id)
         opened = None if effects.conversation is ENDED else effects.conversation
         change = Change(key, opened)
-    return Entry(turn.item, state, payload, counted, events, change)
+    return Entry(turn.item, state, payload, counted, events, effects.letters, change)
 
 
-def _may(turn: Turn, handler: Handler) -> bool:
-    return turn.user is not None and handler.role is not None and turn.user.role >= handler.role
+def _copied(effects: Effects) -> Effects:
+    """The effects so far, whatever is added to them from now on."""
+    return replace(effects, events=list(effects.events), letters=list(effects.letters))
+
+
+def may(turn: Turn, handler: Handler) -> bool:
+    """Whether the sender has the role that a handler needs."""
+    if not handler.role:
+        return True
+    return turn.user is not None and turn.user.role >= handler.role
+
+
+def conversation_of(turn: Turn) -> Key | None:
+    """The conversation that a message may be an answer in."""
+    chat = turn.ctx.chat
+    if turn.item.kind != "message" or turn.user is None or chat is None:
+        return None
+    return (turn.item.bot_id, chat.id, turn.user.telegram_id)

@@ -1,4 +1,4 @@
-"""What `python -m bot run --keep` does: keeps the bot running where no supervisor does."""
+"""What `--keep` does: keeps the bot, or the panel, running where no supervisor does."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ class Child(Protocol):
         """Send it a signal, if it still lives."""
 
 
-def spawn() -> Child:
-    """Start the bot, in a session of its own: a stop reaches it once, from its keeper.
+def spawn(verb: str = "run") -> Child:
+    """Start a verb, in a session of its own: a stop reaches it once, from its keeper.
 
-    Two of them would end it at once, with its handlers half done.
+    Two of them would end the bot at once, with its handlers half done.
     """
-    return subprocess.Popen([sys.executable, "-m", "bot", "run"], start_new_session=True)
+    return subprocess.Popen([sys.executable, "-m", "bot", verb], start_new_session=True)
 
 
 class Keeper:
@@ -45,10 +45,12 @@ class Keeper:
         self,
         start: Callable[[], Child] = spawn,
         *,
+        name: str = "bot",
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._start = start
+        self._name = name
         self._clock = clock
         self._sleep = sleep
         self._child: Child | None = None
@@ -77,7 +79,8 @@ class Keeper:
             return code if code >= 0 else 128 - code
         lived = self._clock() - born
         self._pause = min(LONGEST, max(0.2, self._pause * 2)) if lived < SHORT else 0.2
-        log.error("the bot died (%s) and is started again in %.1f s", _cause(code), self._pause)
+        said = "the %s died (%s) and is started again in %.1f s"
+        log.error(said, self._name, _cause(code), self._pause)
         return None
 
     def _pass_on(self, number: int, _frame: object) -> None:

@@ -13,6 +13,7 @@ from typing import Any, Self
 import settings as configuration
 from bot.actors import Person, View
 from bot.chores import Chores
+from bot.client import Client
 from bot.core import Core, Parts
 from bot.i18n import Catalogues
 from bot.lease import Lease
@@ -81,9 +82,9 @@ class ChatKit:
         self.time.moved += timedelta(**parts)
 
     def step(self) -> None:
-        """Let the bot handle everything that is waiting, and send the notices that are due."""
+        """Let the bot handle all that is waiting, and send notices and the team's messages."""
         clients = [seat.client for seat in self.core.seats]
-        while self._handle() or self.core.notices.step(clients):
+        while self._handle() or self._post(clients):
             pass
 
     def push(self, update: dict[str, Any]) -> None:
@@ -162,6 +163,10 @@ class ChatKit:
         number = -1_001_000_001_000 - self.telegram.newest
         self.telegram.add_place(cast.Place(number, kind, title, cast.OWNER_ID))
         return View(self, number)
+
+    def _post(self, clients: Sequence[Client]) -> int:
+        """Send what is no answer: notices, and what the team wrote."""
+        return self.core.notices.step(clients) + self.core.postman.step(clients)
 
     def _handle(self) -> bool:
         """Handle what is waiting; whether there may be more."""

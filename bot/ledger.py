@@ -14,7 +14,8 @@ from bot.conversations import Change, write
 from bot.inbox import Item
 from bot.lease import Fenced, Lease
 from database import current, db, is_outage, now
-from services import failures
+from services import failures, messages
+from services.messages import Received
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +39,8 @@ class Entry:
     counted: bool = False
     """Whether the update is a message that counts for its user."""
     events: list[Event] = field(default_factory=list)
+    letters: Sequence[Received] = ()
+    """What the team is to read."""
     change: Change | None = None
     failure: dict[str, Any] | None = None
 
@@ -246,6 +249,7 @@ class Ledger:
         replied = marks.mark([entry for entry in entries if entry.item.state != "new"], at)
         marks.count(done, at)
         marks.track(done, at)
+        messages.receive([letter for entry in done for letter in entry.letters], at)
         write([entry.change for entry in done if entry.change], at)
         for entry in [*done, *replied]:
             if entry.failure:

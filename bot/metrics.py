@@ -120,7 +120,7 @@ class Family(Generic[METRIC]):
     """A metric with labels; calling it gives the child of these label values, bound once."""
 
     def __init__(self, metric: METRIC, *labels: Label) -> None:
-        self._metric = metric
+        self.metric = metric
         self._labels = labels
         self._children: dict[tuple[str, ...], METRIC] = {}
 
@@ -132,7 +132,7 @@ class Family(Generic[METRIC]):
         closed = tuple(
             label.close(value) for label, value in zip(self._labels, values, strict=True)
         )
-        child = self._metric.labels(*closed)
+        child = self.metric.labels(*closed)
         if closed == values:  # an unknown value is not kept: its number is not bounded
             self._children[values] = child
         return child
@@ -216,6 +216,10 @@ class Metrics:
             self._gauge("broadcast_recipients", "Recipients of broadcasts by state.", "state"),
             Label("waiting", "sending", "sent", "blocked", "failed", "unknown", "cancelled"),
         )
+        self.team_messages = Family(
+            self._counter("team_messages", "Messages of the team by what came of them.", "state"),
+            Label("sent", "failed", "unknown"),
+        )
         self.plugin_state = Family(
             self._gauge("plugin_state", "1: on; 0: switched off; -1: suspended.", "plugin"),
             Label(room=500),
@@ -262,6 +266,12 @@ class Metrics:
         self.messages(handler, status).inc()
         self.response_time(handler).observe(seconds)
 
+    def responses(self) -> tuple[int, float]:
+        """How many updates were handled, and the seconds that took, since the process began."""
+        samples = [s for family in self.response_time.metric.collect() for s in family.samples]
+        count = sum(sample.value for sample in samples if sample.name.endswith("_count"))
+        return int(count), sum(s.value for s in samples if s.name.endswith("_sum"))
+
     def command(self, name: str) -> None:
         """Count one call of a command."""
         self.commands(name).inc()
@@ -284,13 +294,27 @@ class Metrics:
 
         Raises SettingsError when the port cannot be had.
         """
-        disable_created_metrics()  # type: ignore[no-untyped-call]
-        try:
-            server, _ = start_http_server(port, host, self.registry)
-        except OSError as error:
-            if error.errno == errno.EADDRINUSE:
-                said = "is taken by another program: stop it, or set METRICS_PORT to a free port"
-            else:
-                said = f"cannot be used ({error.strerror}): set METRICS_PORT to another port"
-            raise SettingsError(f"port {port} {said}") from None
-        return server
+        return serve(self.registry, port, host)
+
+
+def serve(
+    registry: CollectorRegistry,
+    port: int,
+    host: str = EVERYWHERE,
+    *,
+    setting: str = "METRICS_PORT",
+) -> WSGIServer:
+    """Answer scrapes of a registry; `setting` is what to change when the port cannot be had.
+
+    Raises SettingsError then.
+    """
+    disable_created_metrics()  # type: ignore[no-untyped-call]
+    try:
+        server, _ = start_http_server(port, host, registry)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            said = f"is taken by another program: stop it, or set {setting} to a free port"
+        else:
+            said = f"cannot be used ({error.strerror}): set {setting} to another port"
+        raise SettingsError(f"port {port} {said}") from None
+    return server

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeAlias
 
-from bot import codec
+from bot import codec, letters
 from bot.breaker import Breaker, Fault
-from bot.client import Ambiguous, Client, Stopping
+from bot.client import Ambiguous, ApiTelegramException, Client, Stopping
 from bot.context import Context
 from bot.inbox import Item
 from bot.lease import Fenced
@@ -26,6 +26,7 @@ from bot.throttle import Throttle, Verdict
 from database import is_outage
 from models import EventType, Status, User
 from services import failures, users
+from services.takeovers import EVERYWHERE, Takeovers
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +39,9 @@ BLAMELESS = (
     *("upgraded to a supergroup", "query is too old"),
 )
 """Refusals of Telegram that are about the chat or the moment, whatever a plugin sends."""
+
+KEPT = ("message", "edited_message", "channel_post")
+"""What the team reads of a chat that it has taken over."""
 
 THROTTLED = ("message", "callback_query", "inline_query", "edited_message", "business_message")
 EVENTS = {
@@ -121,16 +125,22 @@ def know(turn: Turn, step: Step) -> None:
     user, item = turn.user, turn.item
     if user is None:
         return step(turn)
-    if item.kind == "my_chat_member" and item.lane == user.telegram_id:
-        left = turn.ctx.event.new_chat_member.status in ("kicked", "left")
-        _set_blocked(turn, user, left)
-    elif user.status == Status.BLOCKED and item.lane == user.telegram_id:
-        _set_blocked(turn, user, False)
+    if (blocked := tells_blocked(turn, user)) is not None:
+        _set_blocked(turn, user, blocked)
     if (kind := EVENTS.get(item.kind)) and not item.replayed:
         command = turn.ctx.command
         data = {"command": command} if command else {}
         turn.events.append((EventType.COMMAND if command else kind, user.id, data))
     step(turn)
+
+
+def tells_blocked(turn: Turn, user: User) -> bool | None:
+    """What an update says of a person's block: True, False (they are back), or None: nothing."""
+    if turn.item.lane != user.telegram_id:
+        return None
+    if turn.item.kind == "my_chat_member":
+        return turn.ctx.event.new_chat_member.status in ("kicked", "left")
+    return False if user.status == Status.BLOCKED else None
 
 
 def _set_blocked(turn: Turn, user: User, blocked: bool) -> None:
@@ -144,11 +154,48 @@ def _set_blocked(turn: Turn, user: User, blocked: bool) -> None:
 
 def refuse_banned(turn: Turn, step: Step) -> None:
     """Banned people get nothing, not even an answer."""
-    if turn.user is not None and turn.user.status == Status.BANNED:
+    if is_banned(turn):
         turn.outcome = "banned"
         turn.events.clear()
         return
     step(turn)
+
+
+def is_banned(turn: Turn) -> bool:
+    """Whether the team has banned the sender."""
+    return turn.user is not None and turn.user.status == Status.BANNED
+
+
+def hush(takeovers: Takeovers) -> Middleware:
+    """Where somebody of the team has taken over, nothing answers: what is written is kept for them.
+
+    With the bot paused everywhere that is so of private chats; in groups it is only silent.
+    """
+
+    def run(turn: Turn, step: Step) -> None:
+        item, chat = turn.item, turn.ctx.chat
+        here = (column_id(chat.id) if chat else None) or EVERYWHERE
+        if not takeovers.silent(item.bot_id, here):
+            return step(turn)
+        turn.outcome = "silent"
+        if item.kind == "callback_query":
+            stop_spinner(turn)
+        elif item.kind in KEPT and (here > 0 or takeovers.taken(item.bot_id, here)):
+            user_id = turn.user.id if turn.user else None
+            if kept := letters.letter(item.bot_id, here, user_id, turn.ctx.event):
+                edited = item.kind == "edited_message"
+                turn.ctx.effects.letters.append(kept._replace(kind="edited") if edited else kept)
+
+    return run
+
+
+def stop_spinner(turn: Turn) -> None:
+    """Answer a button that nothing has answered; it may be too late, which is fine."""
+    if turn.entry is None:
+        try:
+            turn.ctx.answer()
+        except ApiTelegramException as error:
+            log.debug("a button could not be answered: %s", error)
 
 
 def limit(throttle: Throttle, clock: Callable[[], datetime]) -> Middleware:
@@ -157,16 +204,10 @@ def limit(throttle: Throttle, clock: Callable[[], datetime]) -> Middleware:
     A message counts from when it was sent, so that slow answers do not make a flood look slow.
     """
 
-    def age(item: Item) -> float:
-        date = item.update[item.kind].get("date")
-        if item.kind == "callback_query" or type(date) is not int:
-            return 0.0
-        return max(0.0, (clock() - EPOCH).total_seconds() - date)
-
     def run(turn: Turn, step: Step) -> None:
         verdict = Verdict.GO
-        if turn.user is not None and turn.item.kind in THROTTLED and not turn.item.passed:
-            verdict = throttle.check(turn.user.telegram_id, age(turn.item))
+        if (user := throttled_user(turn)) is not None:
+            verdict = throttle.check(user.telegram_id, age(turn.item, clock()))
         if verdict is Verdict.GO:
             turn.item.passed = True
             return step(turn)
@@ -175,6 +216,19 @@ def limit(throttle: Throttle, clock: Callable[[], datetime]) -> Middleware:
             say(turn, "Too many messages. Please wait a little.")
 
     return run
+
+
+def throttled_user(turn: Turn) -> User | None:
+    """The sender, when the throttle is to be asked about the update."""
+    return turn.user if turn.item.kind in THROTTLED and not turn.item.passed else None
+
+
+def age(item: Item, at: datetime) -> float:
+    """Seconds since an update was sent; 0 where nothing says when that was."""
+    date = item.update[item.kind].get("date")
+    if item.kind == "callback_query" or type(date) is not int:
+        return 0.0
+    return max(0.0, (at - EPOCH).total_seconds() - date)
 
 
 def send(turn: Turn) -> None:

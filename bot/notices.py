@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from bot import pieces
 from bot.client import Ambiguous, ApiTelegramException, Client, Held, NeverSent, Stopping
 from database import db
-from models import EventType, Notice, Status, UserPreference
+from models import EventType, Notice, Status, User, UserPreference
 from services import analytics, notices, users
 
 log = logging.getLogger(__name__)
@@ -86,17 +86,18 @@ class Delivery:
                 notices.postpone(notice, again, tries=notice.tries + 1)
                 raise Ambiguous(f"sendMessage is tried again later: {error}") from error
             if code == 403 and any(words in str(error) for words in GONE):
-                self._lose(notice)
+                lose(notice.user)
             else:
                 log.warning("a notice of %s could not be sent: %s", notice.category, error)
         notices.drop(notice)
         return True
 
-    def _lose(self, notice: Notice) -> None:
-        """The person has blocked the bot: nothing more is sent until they come back."""
-        with db.atomic():
-            users.set_status(notice.user, Status.BLOCKED)
-            analytics.track(EventType.USER_BLOCKED, notice.user_id)
+
+def lose(user: User) -> None:
+    """Note that a person has blocked the bot: nothing more is sent until they come back."""
+    with db.atomic():
+        users.set_status(user, Status.BLOCKED)
+        analytics.track(EventType.USER_BLOCKED, user.id)
 
 
 def parts_of(notice: Notice) -> list[dict[str, object]]:

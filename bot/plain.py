@@ -6,7 +6,7 @@ import copy
 import logging
 from collections.abc import Callable
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeAlias
 
 from telebot import TeleBot
 from telebot.handler_backends import HandlerBackend
@@ -17,6 +17,9 @@ from bot.plugin import Handler
 
 log = logging.getLogger(__name__)
 
+Wrap: TypeAlias = Callable[[Callable[..., Any], str], Callable[..., Any]]
+"""Takes a module's function and the module's name; gives what is called in its place."""
+
 
 def bind(
     telebot: TeleBot,
@@ -24,10 +27,12 @@ def bind(
     module: ModuleType,
     on: Callable[[str, int], bool],
     breaker: Breaker,
+    wrap: Wrap | None = None,
 ) -> None:
     """Let a module register its handlers, and put each under the plugin's name and switches.
 
-    One that raises is left out whole, with a line in the log, and the rest runs.
+    One that raises is left out whole, with a line in the log, and the rest runs. `wrap` is what
+    stands in for a function when it fits; by default it runs.
     """
     before = {id(handler) for handlers in _lists(telebot) for handler in handlers}
     try:
@@ -39,7 +44,7 @@ def bind(
     for handlers in _lists(telebot):
         for handler in handlers:
             if id(handler) not in before:
-                _adopt(handler, name, on, breaker)
+                _adopt(handler, name, on, wrap or _runner(breaker))
 
 
 class Waiting(HandlerBackend):
@@ -56,7 +61,7 @@ class Waiting(HandlerBackend):
 
     def register_handler(self, key: int, handler: Any) -> None:
         """Keep a function; when it runs it is the module's, and only where that is on."""
-        run = _run(handler.callback, self._plugin, self._breaker)
+        run = _runner(self._breaker)(handler.callback, self._plugin)
         handler.callback = lambda event, *more, **words: (
             run(event, *more, **words) if _is_on(event, self._plugin, self._on) else None
         )
@@ -87,9 +92,7 @@ def _lists(telebot: TeleBot) -> list[list[dict[str, Any]]]:
     return [table for table in tables if isinstance(table, list)]
 
 
-def _adopt(
-    entry: dict[str, Any], plugin: str, on: Callable[[str, int], bool], breaker: Breaker
-) -> None:
+def _adopt(entry: dict[str, Any], plugin: str, on: Callable[[str, int], bool], wrap: Wrap) -> None:
     filters = entry["filters"]
     wanted, commands = filters.pop("func", None), filters.get("commands")
 
@@ -103,14 +106,19 @@ def _adopt(
         event.turn.handler = handler if accepted else None
         return accepted
 
-    handler = _handler(entry["function"], plugin)
-    entry["function"] = _run(entry["function"], plugin, breaker)
+    handler = handler_of(entry["function"], plugin)
+    entry["function"] = wrap(entry["function"], plugin)
     entry["filters"] = {**filters, "func": test}
+
+
+def _runner(breaker: Breaker) -> Wrap:
+    """What runs a module's functions."""
+    return lambda func, plugin: _run(func, plugin, breaker)
 
 
 def _run(func: Callable[..., Any], plugin: str, breaker: Breaker) -> Callable[..., Any]:
     """The function, which says whose it is when it runs."""
-    handler = _handler(func, plugin)
+    handler = handler_of(func, plugin)
 
     def run(event: Any, *more: Any, **words: Any) -> Any:
         turn: Turn = event.turn
@@ -126,7 +134,8 @@ def _run(func: Callable[..., Any], plugin: str, breaker: Breaker) -> Callable[..
     return run
 
 
-def _handler(func: Callable[..., Any], plugin: str) -> Handler:
+def handler_of(func: Callable[..., Any], plugin: str) -> Handler:
+    """A module's function, as a handler of ours."""
     name = getattr(func, "__name__", "handler")
     return Handler(plugin, name, func, "", {}, None, False, None, False)
 

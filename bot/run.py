@@ -6,7 +6,6 @@ import gc
 import logging
 import sys
 import threading
-from time import sleep
 
 import redis
 
@@ -14,7 +13,7 @@ from bot.chores import Chores
 from bot.core import Core, Parts
 from bot.courier import Courier
 from bot.i18n import Catalogues
-from bot.loader import load, locales, sources
+from bot.loader import load, locales
 from bot.logs import setup
 from bot.process import Process, begin_again
 from bot.registry import Registry
@@ -23,18 +22,19 @@ from bot.reload import Watcher, snapshot
 from bot.renewal import Renewal
 from bot.safekeeping import Safekeeping
 from bot.safekeeping import make as make_backup
+from bot.tables import pending, refuse_pending
+from bot.tally import Tally
 from bot.trial import PASSED, run_verb
 from bot.upgrade import migrate
 from bot.wire import CurlWire
-from database import Database, Postgres, bind, current, db, is_outage, open_database
+from database import Database, Postgres, bind, current, db, open_database
 from services.cache import open_cache
-from services.migrations import pending
 from services.plugins import Preferences, Switches
 from settings import Settings, SettingsError
 
 log = logging.getLogger(__name__)
 
-SPARE = 10
+SPARE = 11
 """Connections beside those of the worker threads: pollers, ledger, beat, chores."""
 
 
@@ -80,8 +80,8 @@ def build(settings: Settings, *, again: bool = False) -> Process:
     seen = snapshot(settings.plugins_path)
     core, chores = assemble(settings, again=again)
     core.parts.metrics.serve(settings.metrics_port)
-    regular = [chores.step, chores.sync_menus, chores.tell_owners, chores.send_notices]
-    process = Process(core, chores=regular)
+    sent = [chores.tell_owners, chores.send_notices, chores.send_messages]
+    process = Process(core, chores=[chores.step, chores.sync_menus, *sent, Tally(core).step])
     process.chores += [Renewal(process).step, chores.forget_events, safekeeping(core).step]
     settle()
     if settings.development:
@@ -158,32 +158,8 @@ def settle() -> None:
 
 def catch_up(database: Database, registry: Registry) -> None:
     """Migrate for a plugin that was saved in the moment of a reload, after its migration ran."""
-    if _pending(database, registry) and (said := run_verb("migrate")) is not None:
+    if pending(database, registry) and (said := run_verb("migrate")) is not None:
         log.error("%s", said)
-
-
-def refuse_pending(database: Database, registry: Registry) -> None:
-    """Refuse to run on tables of another release; waits while the database is away.
-
-    Raises SettingsError when migrations are pending.
-    """
-    if names := _pending(database, registry):
-        raise SettingsError(
-            f"{len(names)} migrations are pending ({', '.join(names[:3])}):"
-            " run `python -m bot migrate` first"
-        )
-
-
-def _pending(database: Database, registry: Registry) -> list[str]:
-    while True:
-        try:
-            with database.connection_context():
-                return pending(database, sources(registry))
-        except Exception as error:
-            if not is_outage(error):
-                raise
-            log.warning("waiting for the database: %s", error)
-            sleep(1.0)
 
 
 def _wire(settings: Settings) -> CurlWire:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from bot.conversations import Open
 from models import User
+from services.messages import Received
 
 if TYPE_CHECKING:
     from bot.client import Client
@@ -43,6 +44,8 @@ class Effects:
     """What a handler leaves for the core, committed together with the update's done mark."""
 
     events: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    letters: list[Received] = field(default_factory=list)
+    """What the team is to read."""
     conversation: Open | Ended | None = None
     answered: bool = False
     erased: bool = False

@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
+from bot.invite import setup_address
+from bot.serve import check
 from settings import Settings, SettingsError
 
 STOPPED_BY_HAND = (128 + signal.SIGINT, 128 + signal.SIGTERM)
@@ -25,20 +27,24 @@ PASSED_ON = {
     signal.SIGHUP: signal.SIGTERM,
 }
 
+NOT_PASSED_ON = {"LOG_FORMAT_FILE", "PROMETHEUS_MULTIPROC_DIR"}
+"""What is settled here, and what would make the bot count in the files of others."""
+
 Call = Callable[[Sequence[str], Mapping[str, str]], int]
 
 
 def up(settings: Settings, *, call: Call | None = None) -> int:
-    """Run the bot, and the sandbox when there is no token, until Ctrl-C; give the exit code.
+    """Run bot and panel, and the sandbox when there is no token, until Ctrl-C; give the exit code.
 
     Raises SettingsError when a port is taken.
     """
     call = call or run_child
+    check(settings)
     check_ports(settings)
     environ = child_environ(settings)
     if code := call([sys.executable, "-m", "bot", "migrate"], environ):
         return code
-    print(welcome(settings), flush=True)
+    print(welcome(settings, setup_address(settings)), flush=True)
     # honcho would read .env in a way of its own; every process reads it by itself.
     honcho = [sys.executable, "-c", HONCHO, "start", "-e", os.devnull]
     code = call([*honcho, *processes(settings)], environ)
@@ -47,23 +53,29 @@ def up(settings: Settings, *, call: Call | None = None) -> int:
 
 def processes(settings: Settings) -> list[str]:
     """The lines of the Procfile that are to be started."""
-    return ["bot", "sandbox"] if settings.sandbox else ["bot"]
+    return ["bot", "web", "sandbox"] if settings.sandbox else ["bot", "web"]
 
 
-def welcome(settings: Settings) -> str:
-    """Where to click."""
+def welcome(settings: Settings, setup: str | None) -> str:
+    """Where to click; `setup` is where the panel gets its first owner."""
     lines = ["", "Steadygram starts. Ctrl-C stops it.", ""]
     if settings.sandbox:
         lines.append(f"  chat with the bot  http://localhost:{settings.sandbox_port}/")
     else:
         lines.append("  chat with the bot  in Telegram")
+    lines.append(f"  panel              {settings.admin_url}/")
+    if setup:
+        lines.append(f"  set it up (once)   {setup}")
     lines.append(f"  metrics            http://localhost:{settings.metrics_port}/metrics")
+    lines.append(f"  of the panel       http://localhost:{settings.admin_metrics_port}/metrics")
     return "\n".join([*lines, ""])
 
 
 def check_ports(settings: Settings) -> None:
     """Raise SettingsError for the first port that cannot be listened on."""
     check_port("METRICS_PORT", settings.metrics_port, host="")
+    check_port("ADMIN_PORT", settings.admin_port, host=settings.admin_host)
+    check_port("ADMIN_METRICS_PORT", settings.admin_metrics_port, host="")
     if settings.sandbox:
         check_port("SANDBOX_PORT", settings.sandbox_port, host="127.0.0.1")
 
@@ -92,7 +104,7 @@ def bot_runs(settings: Settings) -> bool:
 
 def child_environ(settings: Settings) -> dict[str, str]:
     """The environment of the processes: the same Python, and the terminal's log format."""
-    environ = {name: value for name, value in os.environ.items() if name != "LOG_FORMAT_FILE"}
+    environ = {name: value for name, value in os.environ.items() if name not in NOT_PASSED_ON}
     folders = [str(Path(sys.executable).parent), environ.get("PATH", os.defpath)]
     return {**environ, "PATH": os.pathsep.join(folders), "LOG_FORMAT": settings.log_format}
 

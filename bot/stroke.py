@@ -46,7 +46,7 @@ SELECT (SELECT COUNT(*) FROM held), (SELECT COUNT(*) FROM marked)
 
 def is_plain(entry: Entry) -> bool:
     """Whether a done mark, a counter and events are all that an entry leaves behind."""
-    more = entry.payload or entry.change or entry.failure
+    more = entry.payload or entry.change or entry.failure or entry.letters
     return not more and entry.state == "done" and entry.item.state == "new"
 
 

@@ -13,7 +13,7 @@ import redis
 
 log = logging.getLogger(__name__)
 
-SCRIPT = """
+ASK = """
 local time = redis.call('TIME')
 local now = time[1] + time[2] / 1000000 - tonumber(ARGV[3])
 local rate, burst = tonumber(ARGV[1]), tonumber(ARGV[2])
@@ -28,6 +28,9 @@ else
   verdict = seen[3] == '1' and 2 or 1
   told = 1
 end
+"""
+PEEK = f"{ASK}return verdict\n"
+TAKE = f"""{ASK}
 at = string.format('%.6f', at)
 redis.call('HSET', KEYS[1], 'tokens', tostring(tokens), 'at', at, 'told', told)
 redis.call('PEXPIRE', KEYS[1], math.ceil(burst / rate * 1000) + 1000)
@@ -76,7 +79,8 @@ class Throttle:
         self._clock = clock
         self._size = size
         self._retry = retry
-        self._script = store.register_script(SCRIPT) if store and rate else None
+        self._script = store.register_script(TAKE) if store and rate else None
+        self._peek = store.register_script(PEEK) if store and rate else None
         self._away = False
         self._next_try = 0.0
         self._lock = threading.Lock()
@@ -103,6 +107,15 @@ class Throttle:
                 self._away, self._next_try = True, self._clock() + self._retry
         return self._check_here(user_id, self._clock() - ago)
 
+    def peek(self, user_id: int, ago: float = 0.0) -> Verdict:
+        """What `check` would say, and take nothing. Raises what Redis raises."""
+        if not self.rate:
+            return Verdict.GO
+        if self._peek:
+            keys = [f"steadygram:throttle:{user_id}"]
+            return Verdict(int(self._peek(keys, [self.rate, self.burst, ago])))
+        return self._weigh(user_id, self._clock() - ago)[0]
+
     def forget(self, user_id: int) -> None:
         """Forget a person in this process."""
         self._buckets.pop(user_id, None)
@@ -116,6 +129,12 @@ class Throttle:
             return due
 
     def _check_here(self, user_id: int, at: float) -> Verdict:
+        verdict, bucket = self._weigh(user_id, at)
+        self._put(user_id, bucket)
+        return verdict
+
+    def _weigh(self, user_id: int, at: float) -> tuple[Verdict, Bucket]:
+        """What becomes of an update, and of its sender's tokens."""
         now, bucket, tokens = self._clock(), self._buckets.get(user_id), float(self.burst)
         told = False
         # After a long silence something that was sent before what came last: a clock was set, and
@@ -124,10 +143,8 @@ class Throttle:
             told, at = bucket.told, max(at, bucket.at)
             tokens = min(tokens, bucket.tokens + (at - bucket.at) * self.rate)
         if tokens >= 1:
-            self._put(user_id, Bucket(tokens - 1, at, False, now))
-            return Verdict.GO
-        self._put(user_id, Bucket(tokens, at, True, now))
-        return Verdict.DROP if told else Verdict.TELL
+            return Verdict.GO, Bucket(tokens - 1, at, False, now)
+        return (Verdict.DROP if told else Verdict.TELL), Bucket(tokens, at, True, now)
 
     def _is_full(self, bucket: Bucket, now: float) -> bool:
         """Whether nobody has taken from it for as long as it takes to fill."""

@@ -20,9 +20,13 @@ def parse(kind: str, event: Any, username: str) -> tuple[str | None, str]:
     if event.text is None:
         return None, event.caption or ""
     found = _COMMAND.match(event.text)
-    if found is None:
+    if found is None or meant_for(event.text, username):
         return None, event.text
-    name, mention = found.groups()
-    if mention and mention.lower() != username.lower():
-        return None, event.text
-    return name.lower(), event.text[found.end() :]
+    return found[1].lower(), event.text[found.end() :]
+
+
+def meant_for(text: str, username: str) -> str | None:
+    """The other bot that a command names, as in /ping@other; None when it names none, or us."""
+    found = _COMMAND.match(text)
+    mention: str | None = found[2] if found else None
+    return mention if mention and mention.lower() != username.lower() else None

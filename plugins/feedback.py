@@ -55,9 +55,11 @@ def send(ctx: Context) -> str:
     """Pass a message on, with a line above it that says whose it is."""
     from telebot.apihelper import ApiTelegramException
 
+    ctx.keep_for_team()
     user, told = ctx.sender, 0
     head = f"✉️ {user.name} (@{user.username})" if user.username else f"✉️ {user.name}"
-    for place in [chat()] if chat() else sorted(ctx.runtime.owner_ids):
+    places = [chat()] if chat() else sorted(ctx.runtime.owner_ids)
+    for place in places:
         try:
             sent: list[Any] = [ctx.bot.send_message(place, f"{head}\n{ctx.text}"[:4000])]
             if ctx.message and ctx.message.content_type != "text":
@@ -68,7 +70,7 @@ def send(ctx: Context) -> str:
         for message in sent:
             Letter.create(chat_id=place, message_id=message.message_id, user_id=user.telegram_id)
         told += 1
-    if told:
+    if told or not places:  # it is in the panel in any case
         return ctx._("Thank you, it is on its way. The answer will come here.")
     return ctx._("I could not reach anybody. Please try again later.")
 

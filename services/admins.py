@@ -10,7 +10,7 @@ import peewee
 from database import current, db, now
 from services import attempts, audit, links, passwords, sessions
 from services.audit import MASK, Actor
-from staff import Admin, StaffRole
+from staff import Admin, AuditEntry, StaffRole
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}")
 TELEGRAM_ID = re.compile(r"[1-9][0-9]{0,15}")
@@ -96,7 +96,9 @@ def set_password(actor: Actor, admin: Admin, password: str, *, but: str = "") ->
         )
 
 
-def set_role(actor: Actor, admin: Admin, role: StaffRole) -> None:
+def set_role(
+    actor: Actor, admin: Admin, role: StaffRole, *, reverts: int | None = None
+) -> AuditEntry:
     """Give an account another role and end its sessions. Raises Refused for the last owner."""
     with db.atomic():
         current().serialise(CHANGING)
@@ -104,7 +106,8 @@ def set_role(actor: Actor, admin: Admin, role: StaffRole) -> None:
         change(admin, role=role)
         _keep_an_owner()
         shut_out(admin)
-        audit.record(actor, "admin.role", f"admin:{admin.id}", before, {"role": role})
+        target, after = f"admin:{admin.id}", {"role": role}
+        return audit.record(actor, "admin.role", target, before, after, reverts=reverts)
 
 
 def set_disabled(actor: Actor, admin: Admin, disabled: bool) -> None:

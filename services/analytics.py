@@ -54,6 +54,18 @@ def active(period: str, *, at: datetime | None = None) -> int:
     return int(User.select().where(User.last_activity_at >= since).count())
 
 
+def event_types(most: int = 200) -> list[str]:
+    """The types of events that there are: a step over the index for each, however many events."""
+    sql = (
+        "WITH RECURSIVE types (name) AS ("
+        " SELECT MIN(event_type) FROM analytics_events UNION ALL SELECT"
+        " (SELECT MIN(event_type) FROM analytics_events WHERE event_type > types.name)"
+        " FROM types WHERE types.name IS NOT NULL)"
+        f" SELECT name FROM types WHERE name IS NOT NULL LIMIT {most}"
+    )
+    return [name for (name,) in db.execute_sql(sql).fetchall()]
+
+
 def statistics(user: User) -> Statistics:
     """A person in numbers, as the tables have them now."""
     fresh = User.get_by_id(user.id)

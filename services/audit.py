@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
+
+from peewee import fn
 
 from database import current, db, now
 from staff import AuditEntry
@@ -14,8 +16,21 @@ from staff import AuditEntry
 WRITING = 0xAD17
 """Key of the lock under which one entry at a time is written."""
 FIRST = "0" * 64
+BATCH = 2000
+"""Entries that are in memory at once when the log is verified."""
 MASK = "•••"
+FOLLOWED = timedelta(minutes=1)
 SIZES = {"actor": 64, "address": 64, "action": 64, "target": 128}
+
+
+class Part(NamedTuple):
+    """A part of the log that was verified: up to which entry, how many, and the first broken."""
+
+    last: int
+    seen: int
+    broken: int | None
+    over: bool = False
+    """Whether nothing is left to verify."""
 
 
 class Actor(NamedTuple):
@@ -70,12 +85,39 @@ def verify() -> int | None:
 
     Entries taken from the end leave no gap: compare the last id with a backup's.
     """
-    previous = FIRST
-    for entry in AuditEntry.select().order_by(AuditEntry.id).iterator():
+    part = Part(0, 0, None)
+    while not part.over:
+        part = verify_part(part.last)
+    return part.broken
+
+
+def verify_part(after: int, *, limit: int = BATCH) -> Part:
+    """Verify the entries that follow the one with the id `after`, or (0) the first ones."""
+    before = AuditEntry.get_or_none(AuditEntry.id == after) if after else None
+    previous = before.digest if before else FIRST
+    rows = AuditEntry.select().where(AuditEntry.id > after).order_by(AuditEntry.id).limit(limit)
+    count, last = 0, after
+    for entry in rows:
         if entry.previous != previous or entry.digest != digest(entry):
-            return int(entry.id)
-        previous = entry.digest
-    return None
+            return Part(last, count, int(entry.id), over=True)
+        previous, last, count = entry.digest, int(entry.id), count + 1
+    return Part(last, count, None, over=count < limit)
+
+
+def changed_people(number: int | None) -> tuple[int, list[int]]:
+    """The newest entry, and the ids of the people's rows that those after a number are about.
+
+    Without a number: those of the last minute. Entries become visible in the order of their ids.
+    """
+    newer = AuditEntry.at >= now() - FOLLOWED if number is None else AuditEntry.id > number
+    last = AuditEntry.select(fn.MAX(AuditEntry.id)).scalar() or 0
+    if last == number:
+        return last, []
+    upto = AuditEntry.id <= last
+    rows = AuditEntry.select(AuditEntry.target).where(newer, upto)
+    targets = (row.target.partition(":") for row in rows)
+    people = {int(key) for kind, _, key in targets if kind == "user" and key.isdecimal()}
+    return last, sorted(people)
 
 
 def digest(entry: AuditEntry) -> str:

@@ -85,6 +85,17 @@ class People:
         with self._lock:
             return met | {key: self._keep(row, now) for key, row in rows.items()}
 
+    def reread(self, ids: Sequence[int]) -> list[int]:
+        """Bring those in memory up to their rows, by the rows' ids; give their Telegram ids."""
+        if not ids:
+            return []
+        rows = _read(_select_sql(len(ids), db.param, by="id"), ids)
+        with self._lock:
+            for row in rows.values():
+                if row["telegram_id"] in self._known:
+                    self._keep(row, row["updated_at"])
+        return list(rows)
+
     def _recognise(self, batch: dict[int, Sender]) -> dict[int, User]:
         """Those who are as memory has them; of their rows only the counters need to be read."""
         known = {key: user for key in batch if (user := self._known.get(key))}
@@ -173,9 +184,9 @@ def _glance_sql(count: int, param: str) -> str:
 
 
 @lru_cache(maxsize=256)
-def _select_sql(count: int, param: str) -> str:
+def _select_sql(count: int, param: str, by: str = "telegram_id") -> str:
     ids = ", ".join([param] * count)
-    return f"SELECT {COLUMNS} FROM users WHERE telegram_id IN ({ids})"
+    return f"SELECT {COLUMNS} FROM users WHERE {by} IN ({ids})"
 
 
 @lru_cache(maxsize=256)

@@ -13,7 +13,8 @@ from typing import Any, TypeAlias
 
 import peewee
 
-from database import db, now
+import trigrams
+from database import current, db, now
 from models import (
     AnalyticsEvent,
     Ban,
@@ -30,7 +31,7 @@ from models import (
 )
 from services import erasures
 from services.traces import Person, is_by, mentions, rows_with, scrub
-from staff import TABLES, Admin, Takeover
+from staff import TABLES, Admin, Message, Takeover
 
 Hooks: TypeAlias = Mapping[str, Callable[[User], Any]]
 """A function of each plugin that has one, by the plugin's name."""
@@ -121,7 +122,10 @@ def erase(telegram_id: int, hooks: Hooks, *, own: Update = NOBODY) -> Receipt:
             **{model._meta.table_name: _erase_owned(model, user) for model in owned()},
             users=_erase_user(user),
         )
+        receipt.tables["messages"] += _delete(Message, Message.chat_id == telegram_id)
         receipt.tables["bans"] += _blank(person, Ban, Ban.reason)
+        if receipt.tables["users"]:
+            trigrams.forget(current())
         erasures.announce(telegram_id)
     return receipt
 
@@ -163,6 +167,11 @@ def _core(user: User, person: Person) -> dict[str, Any]:
         ],
         "inbox": _dicts(Inbox.select().where(mine)),
         "plugin_switches": _dicts(PluginSwitch.select().where(switched)),
+        "takeovers": _dicts(
+            Takeover.select(Takeover.bot_id, Takeover.created_at).where(
+                Takeover.chat_id == person.telegram_id
+            )
+        ),
         **{
             model._meta.table_name: _dicts(
                 model.select().where(model._meta.fields["user"] == user.id)

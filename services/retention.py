@@ -5,13 +5,10 @@ from __future__ import annotations
 from datetime import datetime, time, timedelta
 
 from database import as_param, db
+from services.figures import CLOSED, REACH
 from staff import DailyFigure
 
 BATCH = 5000
-CLOSED = "closed"
-"""The figure of a day whose events were counted for the last time."""
-REACH = timedelta(days=1100)
-"""Days before that are not counted any more."""
 
 
 def forget_events(at: datetime, *, days: int, limit: int = BATCH) -> int:

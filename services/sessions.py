@@ -33,8 +33,11 @@ def begin(admin: Admin, *, address: str, agent: str, at: datetime) -> str:
     return token
 
 
-def find(token: str, at: datetime) -> Session | None:
-    """The session of a cookie with its account, unless it is over or the account is disabled."""
+def find(token: str, at: datetime, *, used: bool = True) -> Session | None:
+    """The session of a cookie with its account, unless it is over or the account is disabled.
+
+    `used`: a person did something, and not only a page that looks for news.
+    """
     session: Session | None = (
         Session.select(Session, Admin)
         .join(Admin, JOIN.INNER)
@@ -43,7 +46,7 @@ def find(token: str, at: datetime) -> Session | None:
     )
     if session is None or is_over(session, at):
         return None
-    if at - session.seen_at >= TOUCHED:
+    if used and at - session.seen_at >= TOUCHED:
         Session.update(seen_at=at).where(Session.digest == session.digest).execute()
     return session
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from peewee import fn
@@ -11,6 +11,7 @@ from peewee import fn
 from database import current, db, now
 from models import Ban, Chat, Language, Role, Status, User
 from services.people import People, Sender
+from staff import Message
 
 __all__ = [
     "People",
@@ -20,6 +21,7 @@ __all__ = [
     "find",
     "find_name",
     "lift_bans",
+    "line_of",
     "may_act_on",
     "migrate_chat",
     "refer",
@@ -33,6 +35,7 @@ __all__ = [
 
 SOURCE_SIZE = 64
 REASON_SIZE = 256
+INSTANT = timedelta(microseconds=1)
 REFERRING = 0x2EFE2
 """Key of the lock under which one referral at a time is written."""
 
@@ -61,9 +64,17 @@ def may_act_on(actor: User, person: User) -> bool:
     return actor.id != person.id and actor.role > person.role
 
 
-def ban(user: User, *, by: User, until: datetime | None = None, reason: str = "") -> None:
-    """Ban a person until a time, or for good; in place of a ban they have."""
-    row = {"until": until, "reason": reason[:REASON_SIZE], "by": by.id, "updated_at": now()}
+def ban(user: User, *, by: User | None, until: datetime | None = None, reason: str = "") -> None:
+    """Ban a person until a time, or for good; in place of a ban they have.
+
+    `by` is None for somebody of the team who is no user of the bot.
+    """
+    row = {
+        "until": until,
+        "reason": reason[:REASON_SIZE],
+        "by": by.id if by else None,
+        "updated_at": now(),
+    }
     with db.atomic():
         Ban.insert(user=user.id, **row).on_conflict(
             conflict_target=[Ban.user], preserve=[getattr(Ban, name) for name in row]
@@ -151,13 +162,15 @@ def referrals(user: User) -> Referrals:
 def migrate_chat(bot_id: int, old: int, new: int) -> None:
     """Carry over what belongs to a group that became a supergroup, with another id.
 
-    Its row, its conversations and its plugin switches; what the new id has already stays. Writes
-    in the caller's transaction.
+    Its row, its conversations, its plugin switches and what the team has there; what the new id
+    has already stays. Writes in the caller's transaction.
     """
     mine = f"bot_id = {int(bot_id)}"
     _move("chats", "telegram_id", old, new, same=("bot_id",), where=mine)
     _move("conversations", "chat_id", old, new, same=("bot_id", "user_id"), where=mine)
     _move("plugin_switches", "chat_id", old, new, same=("plugin",))
+    _move("takeovers", "chat_id", old, new, same=("bot_id",), where=mine)
+    Message.update(chat_id=new).where(Message.bot_id == bot_id, Message.chat_id == old).execute()
     Chat.update(kind="supergroup", updated_at=now()).where(
         Chat.bot_id == bot_id, Chat.telegram_id == new
     ).execute()
@@ -176,9 +189,26 @@ def _move(
     db.execute_sql(f"DELETE FROM {table} WHERE {where} AND {column} = {db.param}", (old,))
 
 
+def line_of(user: User, most: int = 20) -> list[User]:
+    """Who brought a person, who brought those, and so on: the nearest first."""
+    sql = (
+        "WITH RECURSIVE line (id, referrer_id, step) AS ("
+        " SELECT id, referrer_id, 0 FROM users WHERE id = ?"
+        " UNION ALL SELECT users.id, users.referrer_id, line.step + 1 FROM users, line"
+        " WHERE users.id = line.referrer_id AND line.step < ?)"
+        " SELECT id FROM line WHERE step > 0 ORDER BY step"
+    ).replace("?", db.param)
+    ids = list(dict.fromkeys(row[0] for row in db.execute_sql(sql, (user.id, most)).fetchall()))
+    found = {each.id: each for each in User.select().where(User.id.in_(ids))} if ids else {}
+    return [found[each] for each in ids if each in found and each != user.id]
+
+
 def _set(user: User, **values: Any) -> None:
-    """Write the row and the object, so that the running handler sees it too."""
-    values["updated_at"] = now()
+    """Write the row and the object, so that the running handler sees it too.
+
+    It is always newer than what was there, also for a clock that is behind another process's.
+    """
+    values["updated_at"] = max(now(), user.updated_at + INSTANT)
     User.update(values).where(User.id == user.id).execute()
     user.take(values)
 

@@ -25,6 +25,7 @@ import psycopg2.extensions
 import pytest
 import redis
 
+import trigrams
 from database import Database, Postgres, Sqlite, bind, open_database
 from staff import TABLES
 from tests.leaks import Search, pytest_configure, tables_with_token  # noqa: F401  a hook
@@ -224,7 +225,8 @@ def database(
 ) -> Iterator[Database]:
     """An open database with every table of ours, all empty, that the models are bound to."""
     if database_url.startswith("postgresql"):
-        present = empty_tables(database_url, [model._meta.table_name for model in TABLES])
+        kept = [*(model._meta.table_name for model in TABLES), trigrams.TABLE]
+        present = empty_tables(database_url, kept)
     else:
         shutil.copyfile(
             request.getfixturevalue("_tables_sqlite"), database_url[len("sqlite:///") :]

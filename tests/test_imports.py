@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 ROOMS = ("admin", "bot", "migrations", "models", "plugins", "sandbox", "services", "settings")
-OURS = {*ROOMS, "choices", "database", "environ", "staff", "tests", "bench"}
+OURS = {*ROOMS, "choices", "database", "environ", "indexes", "staff", "trigrams", "tests", "bench"}
 LONGEST_FILE = 300
 LONGEST_FUNCTION = 40
 
@@ -21,24 +21,27 @@ LONGEST_FUNCTION = 40
 # may import each other. Nothing imports a plugin.
 ORDER = """
     environ settings
-    database choices models staff migrations.*
+    database choices trigrams models indexes staff migrations.*
     services.*
     bot.codec bot.logs bot.durations bot.metrics bot.gauges bot.i18n
     bot.pace bot.limits bot.retries bot.form bot.wire bot.answer bot.courier bot.sending
     bot.meter bot.client bot.outbox
     bot.conversations bot.rules bot.needs bot.hooks bot.plugin bot.asks bot.advice bot.registry
     bot.breaker bot.control
-    bot.words bot.texts bot.markup bot.pieces bot.message bot.runtime bot.reading
+    bot.words bot.letters bot.texts bot.markup bot.pieces bot.message bot.runtime bot.reading
     bot.heard bot.context bot
-    bot.modules bot.loader bot.menu bot.throttle bot.oblivion
+    bot.modules bot.loader bot.tables bot.menu bot.throttle bot.oblivion bot.heed
     bot.raw bot.inbox bot.lease bot.stroke bot.marks bot.ledger bot.middleware
-    bot.plain bot.dispatch bot.quarantine bot.turns bot.relay
-    bot.moving bot.lanes bot.crew bot.polling bot.notices
-    bot.trial bot.core bot.chores bot.safekeeping bot.process bot.reload bot.renewal bot.opened
-    bot.invite bot.hail bot.start bot.upgrade bot.person bot.backup bot.keep bot.run
-    bot.deploying bot.probes bot.machine bot.stores bot.reach bot.doctor
-    admin admin.panel admin.headers admin.line admin.questions admin.auth.* admin.views.*
-    admin.api.* admin.app admin.gunicorn admin.wsgi
+    bot.plain bot.dispatch bot.imagined bot.judges bot.explain bot.quarantine bot.turns bot.relay
+    bot.moving bot.lanes bot.crew bot.polling bot.notices bot.postman
+    bot.trial bot.core bot.chores bot.tally bot.safekeeping bot.process bot.reload
+    bot.renewal bot.opened
+    bot.invite bot.hail bot.serve bot.start bot.upgrade bot.person bot.backup bot.chain
+    bot.keep bot.run bot.deploying bot.probes bot.machine bot.stores bot.reach bot.doctor
+    admin admin.bounds admin.panel admin.facts admin.headers admin.problems admin.line
+    admin.questions admin.auth.* admin.views.* admin.api.* admin.probes admin.traffic admin.app
+    admin.opening
+    admin.server_log admin.folder admin.metering admin.gatherer admin.gunicorn admin.wsgi
     sandbox.*
     bot.memory bot.actors bot.kit bot.examples bot.record bot.testing bot.__main__
     plugins.*

@@ -13,6 +13,9 @@ from admin.auth.rights import Visitor
 from services import admins, sessions
 from staff import Admin, Session
 
+BACKGROUND = "X-Background"
+"""A header of requests that a page makes by itself: they do not keep a session alive."""
+
 
 class Browsers:
     """Sessions by cookie. In production the cookie needs https and cannot be set by a sibling."""
@@ -25,7 +28,8 @@ class Browsers:
     def recognise(self) -> None:
         """Find out who is signed in; before every request."""
         token = request.cookies.get(self.cookie, "")
-        session = sessions.find(token, self._clock()) if token else None
+        used = BACKGROUND not in request.headers
+        session = sessions.find(token, self._clock(), used=used) if token else None
         g.visitor = Visitor(session.admin, session) if session else None
 
     def sign_in(self, admin: Admin, how: str, there: str) -> BaseResponse:

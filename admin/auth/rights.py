@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from flask import Flask, abort, current_app, g, redirect, request, url_for
+from werkzeug.datastructures import WWWAuthenticate
+from werkzeug.exceptions import Unauthorized
 from werkzeug.wrappers import Response
 
 from admin.auth.paths import own_path, path_of
 from services.audit import Actor
-from staff import Admin, Session, StaffRole
+from services.scopes import Scope
+from staff import Admin, ApiToken, Session, StaffRole
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -20,12 +23,18 @@ MARK = "needed_right"
 
 @dataclass(frozen=True, slots=True)
 class Right:
-    """What a route needs: a role (None: nothing), and perhaps that the password is fresh."""
+    """What a route needs: a role (None: nothing), and perhaps that the password is fresh.
+
+    With a scope it is a route of the API, which a token opens and a session does not.
+    """
 
     role: StaffRole | None
     fresh: bool = False
+    scope: Scope | None = None
 
     def __str__(self) -> str:
+        if self.scope is not None:
+            return self.scope
         return "anybody" if self.role is None else self.role + ("!" if self.fresh else "")
 
 
@@ -53,9 +62,37 @@ class Visitor:
         return Actor(self.admin.id, self.admin.name, request.remote_addr or "")
 
 
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Whose token a request of the API brings."""
+
+    token: ApiToken
+
+    @property
+    def admin(self) -> Admin:
+        """The owner, with the role of now."""
+        owner: Admin = self.token.admin
+        return owner
+
+    @property
+    def actor(self) -> Actor:
+        """As whom they appear in the audit log."""
+        name = f"{self.admin.name} (token {self.token.name})"
+        return Actor(self.admin.id, name, request.remote_addr or "")
+
+    def holds(self, scope: Scope) -> bool:
+        """Whether the token was made for this."""
+        return scope.value in self.token.scopes
+
+
 def needs(role: StaffRole, *, fresh: bool = False) -> Callable[[F], F]:
     """State the least role that a route is for; `fresh`: the password was given a moment ago."""
     return _marking(Right(role, fresh))
+
+
+def needs_scope(scope: Scope) -> Callable[[F], F]:
+    """State what a token must have been made for to open a route of the API."""
+    return _marking(Right(scope.role, scope=scope))
 
 
 def anybody(func: F) -> F:
@@ -88,9 +125,15 @@ def visitor() -> Visitor | None:
     return found
 
 
+def caller() -> Caller | None:
+    """Whose token the request brought that is being answered."""
+    found: Caller | None = g.get("caller")
+    return found
+
+
 def actor() -> Actor:
     """Who does what is done now; for routes that need a role."""
-    who = visitor()
+    who = caller() or visitor()
     return who.actor if who else Actor(None, "nobody", request.remote_addr or "")
 
 
@@ -107,6 +150,9 @@ def pass_gate() -> Response | None:
     right = right_of(current_app, request.endpoint)
     if right is None:
         abort(403, "This page states no right, so nobody may see it.")
+    if right.scope is not None:
+        check_token(right.scope)
+        return None
     if right.role is None:
         return None
     who = visitor()
@@ -119,6 +165,27 @@ def pass_gate() -> Response | None:
     if right.fresh and not current_app.extensions["sessions"].is_fresh(who.session):
         return to_confirm()
     return None
+
+
+def check_token(scope: Scope) -> None:
+    """Refuse a request of the API without a token, or with one that may not do this."""
+    who = caller()
+    if who is None:
+        said = "Send a token that is in force, as in Authorization: Bearer sg_…"
+        raise Unauthorized(said, www_authenticate=WWWAuthenticate("bearer", {"realm": "api"}))
+    current_app.extensions["bearers"].count(who)
+    if must_enrol(who.admin):
+        abort(403, "Its owner must set up a second factor first.")
+    must(scope)
+
+
+def must(scope: Scope) -> None:
+    """Refuse what the token was not made for, or what its owner's role may not do now."""
+    who = caller()
+    if who is None or not who.holds(scope):
+        abort(403, f"This needs a token with the scope {scope}.")
+    if not who.admin.role.may(scope.role):
+        abort(403, f"This needs the role {scope.role}; its owner's is {who.admin.role}.")
 
 
 def must_enrol(admin: Admin) -> bool:
@@ -145,3 +212,20 @@ def _to(endpoint: str) -> Response:
     if request.method != "GET":
         here = own_path(path_of(request.referrer))
     return redirect(url_for(endpoint, next=here))
+
+
+def power() -> StaffRole:
+    """The role of whoever is signed in; for routes that need one."""
+    who = visitor()
+    return who.admin.role if who else StaffRole.VIEWER
+
+
+def ask_again() -> Response | None:
+    """Where to give the password again, unless that was done a moment ago.
+
+    For what is dangerous only in some cases; a route that always is says `fresh`.
+    """
+    who = visitor()
+    if who and current_app.extensions["sessions"].is_fresh(who.session):
+        return None
+    return to_confirm()

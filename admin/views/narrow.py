@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any, ClassVar
@@ -10,8 +10,10 @@ from typing import Any, ClassVar
 import peewee
 
 from choices import Choice
+from services import search
 
 SMALLEST, LARGEST = -(2**63), 2**63 - 1
+LONGEST = 256
 
 
 class Odd(ValueError):
@@ -31,7 +33,7 @@ class Filter:
 
     def condition(self, value: str) -> Any:
         """The condition for a value from the address. Raises Odd."""
-        return self.column == value
+        return self.column == plain(value, self.label)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,10 @@ class OneOf(Filter):
         """Refuses what is not among the words."""
         if value not in dict(self.words):
             raise Odd(f"{self.label} has no value {value[:40]!r}.")
+        if isinstance(self.column, Choice) and value != self.column.default:
+            # where what is rare has an index of its own, SQLite must hear what that leaves out
+            left_out = peewee.SQL(f"'{self.column.default}'")
+            return (self.column == value) & (self.column != left_out)
         return self.column == (value == "yes" if _is_bool(self.column) else value)
 
 
@@ -63,6 +69,29 @@ class Number(Filter):
     def condition(self, value: str) -> Any:
         """Refuses what is no such number."""
         return self.column == whole(value, self.label)
+
+
+@dataclass(frozen=True, slots=True)
+class Person(Filter):
+    """Rows that point at a person, who is named by Telegram id or username."""
+
+    def condition(self, value: str) -> Any:
+        """Nobody of that name: no rows."""
+        return self.column == search.id_of(plain(value, self.label))
+
+
+@dataclass(frozen=True, slots=True)
+class Word(Filter):
+    """A word that is written, while the words that there are, are proposed."""
+
+    words: Callable[[], Sequence[str]] = tuple
+
+    kind = "word"
+
+    @property
+    def options(self) -> Sequence[tuple[str, str]]:  # type: ignore[override]
+        """The words that there are."""
+        return [(word, word) for word in self.words()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +114,13 @@ class Until(Filter):
     def condition(self, value: str) -> Any:
         """Refuses what is no day."""
         return self.column < day(value, self.label, after=1)
+
+
+def plain(text: str, label: str) -> str:
+    """A text that the database can be asked for. Raises Odd."""
+    if "\0" in text or len(text) > LONGEST:
+        raise Odd(f"{label} is at most {LONGEST} letters.")
+    return text
 
 
 def whole(text: str, label: str) -> int:

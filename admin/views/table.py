@@ -74,10 +74,15 @@ class Table(Page, ModelView):  # type: ignore[misc]
         """One page: its keys by an index, then its rows, then the rows that those point at."""
         del filters, execute
         size = page_size or self.page_size
-        keys = self.chosen(self.model.select(self.key), search)
-        order = self._order(sort_column, bool(sort_desc))
+        if search and (page or 0) * size >= COUNTED:
+            return None, []  # to skip rows is to find them all first
+        field, order = self._sorted_by(sort_column), self._order(sort_column, bool(sort_desc))
+        key = field if field is not None and field.unique and not field.null else self.key
+        keys = self.chosen(self.model.select(key), search)
+        if field is not None and field.null:
+            keys = keys.where(field.is_null(False))  # each database puts them at another end
         keys = keys.order_by(*order).limit(size).offset((page or 0) * size)
-        rows = list(self.model.select().where(self.key.in_(keys)).order_by(*order))
+        rows = list(self.model.select().where(key.in_(keys)).order_by(*order))
         for name in self.prefetched:
             self._fetch(rows, name)
         return None, rows
@@ -89,7 +94,7 @@ class Table(Page, ModelView):  # type: ignore[misc]
 
     def chosen(self, query: Any, search: str | None) -> Any:
         """A query narrowed to what the address asks for; 400 for what cannot be asked."""
-        if search and search.strip():
+        if self._search_supported and search and search.strip():
             query = query.where(self.match(search.strip()))
         for each in self.narrowed_by:
             if value := request.args.get(each.name, "").strip():
@@ -108,7 +113,10 @@ class Table(Page, ModelView):  # type: ignore[misc]
         query = self.chosen(self.model.select(peewee.SQL("1")), search)
         if query._where is None and (about := self._estimate()) > COUNTED:
             return f"about {about:,}"
-        counted = query.limit(COUNTED + 1).count()
+        if not search:  # or PostgreSQL would begin with the table itself, and hope
+            query = query.order_by(*self._order(None, False))
+        found = query.limit(COUNTED + 1).alias("found")
+        counted = self.model.select(peewee.fn.COUNT(peewee.SQL("1"))).from_(found).scalar()
         return f"{counted:,}" if counted <= COUNTED else f"more than {COUNTED:,}"
 
     def render(self, template: str, **given: Any) -> Any:
@@ -116,6 +124,7 @@ class Table(Page, ModelView):  # type: ignore[misc]
         if template == self.list_template:
             search = given.get("search")
             given.update(amount=self.amount(search), narrowed=self._narrowed())
+            given["left_out"] = self._left_out(given.get("sort_column"))
             given["link"] = partial(self._link, given["extra_args"])
         return super().render(template, **given)
 
@@ -125,7 +134,9 @@ class Table(Page, ModelView):  # type: ignore[misc]
 
     def get_empty_list_message(self) -> str:
         """What an empty list says."""
-        return "Nothing fits." if request.args else self.empty
+        if request.args.get("search") and request.args.get("page"):
+            return f"A search shows its first {COUNTED:,} rows: write more of what you look for."
+        return "Nothing fits: change the search or the filters." if request.args else self.empty
 
     def get_one(self, id: Any) -> peewee.Model | None:  # noqa: A002
         """A row by its key, or None, also for what cannot be a key."""
@@ -153,7 +164,7 @@ class Table(Page, ModelView):  # type: ignore[misc]
     def delete_model(self, model: peewee.Model) -> bool:
         """Delete a row, and note it."""
         with db.atomic():
-            audit.record(actor(), "row.delete", self._target(model), dict(model.__data__))
+            audit.record(actor(), "row.delete", self._target(model))
             model.delete_instance()
         return True
 
@@ -165,7 +176,7 @@ class Table(Page, ModelView):  # type: ignore[misc]
         try:
             with db.atomic():
                 row.save(**how)
-                audit.record(actor(), action, self._target(row), before, dict(row.__data__))
+                audit.record(actor(), action, self._target(row), after=_changed(before, row))
         except (peewee.IntegrityError, peewee.DataError):
             flash("The row was not saved: another one has this value, or it does not fit.", "error")
             return False
@@ -176,12 +187,19 @@ class Table(Page, ModelView):  # type: ignore[misc]
 
     def _order(self, column: str | None, descending: bool) -> list[Any]:
         """By the column, then by key; without one, the newest first. Pages never overlap."""
-        if column is None:
+        field = self._sorted_by(column)
+        if field is None:
             return [self.key.desc()]
+        fields = [field] if field.unique or field is self.key else [field, self.key]
+        return [each.desc() if descending else each.asc() for each in fields]
+
+    def _sorted_by(self, column: str | None) -> peewee.Field[Any] | None:
+        """The field that a column of the list is sorted by."""
+        if column is None:
+            return None
         field = self._sortable_columns[column]
-        field = getattr(self.model, field) if isinstance(field, str) else field
-        ways = [each.desc() if descending else each.asc() for each in (field, self.key)]
-        return ways[1:] if field is self.key else ways
+        found: peewee.Field[Any] = getattr(self.model, field) if isinstance(field, str) else field
+        return found
 
     def _fetch(self, rows: list[peewee.Model], name: str) -> None:
         """Fetch what the rows point at by one key, in one query."""
@@ -205,6 +223,14 @@ class Table(Page, ModelView):  # type: ignore[misc]
     def _narrowed(self) -> list[tuple[Filter, str]]:
         """The filters, each with what is chosen."""
         return [(each, request.args.get(each.name, "")) for each in self.narrowed_by]
+
+    def _left_out(self, place: int | None) -> str:
+        """The column that rows must have something in, to be sorted by it."""
+        if place is None:
+            return ""
+        column, name = self._list_columns[place]
+        field = self._sorted_by(column)
+        return str(name) if field is not None and field.null else ""
 
     def _link(self, extra: dict[str, str], **changed: Any) -> str:
         """The address of this list with some arguments changed; None drops one."""
@@ -258,6 +284,16 @@ class Table(Page, ModelView):  # type: ignore[misc]
                 self.form_ajax_refs or {}
             ):
                 raise ValueError(f"{type(self).__name__}.{name} needs form_ajax_refs.")
+
+
+def _changed(before: dict[str, Any], row: peewee.Model) -> dict[str, Any]:
+    """Which columns were changed, and not to what.
+
+    A row may hold what somebody wrote, and the audit log keeps what it holds when they are erased.
+    """
+    now = row.__data__
+    names = [name for name in now if name not in before or before[name] != now[name]]
+    return {"changed": sorted(names)}
 
 
 def _readable(text: str | None) -> str | None:

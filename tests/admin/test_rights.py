@@ -69,7 +69,11 @@ def test_each_role_gets_what_the_table_says(visit: Visit, role: StaffRole | None
         answer = browser.open(path, method=method)
         allowed = right.role is None or (role is not None and role.may(right.role))
         said = (method, rule.rule, role, answer.status_code)
-        assert answer.status_code < 500, said
+        unready = rule.rule == "/readyz" and answer.status_code == 503  # nobody polls in a test
+        assert answer.status_code < 500 or unready, said
+        if right.scope is not None:  # a session opens nothing in the API
+            assert answer.status_code == 401, said
+            continue
         if role is None and not allowed:
             led = answer.status_code == 302 and answer.location.startswith("/login")
             assert led or answer.status_code == 401, said

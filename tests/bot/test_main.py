@@ -72,7 +72,7 @@ def test_a_wrong_verb_is_refused(arguments: list[str]) -> None:
 @pytest.mark.parametrize("verb", VERBS)
 def test_a_wrong_setting_is_one_sentence(tmp_path: Path, verb: str) -> None:
     """Exit code 2 within a second of work, and no traceback."""
-    about = ["1002"] if verb.endswith("-user") else []
+    about = ["1002"] if verb.endswith("-user") or verb in ("backup", "restore") else []
     done = python_bot(verb, *about, folder=tmp_path, BOT_THREADS="many")
     assert done.returncode == 2
     assert done.stderr == "BOT_THREADS is 'many' but must be a whole number from 1 to 1000.\n"
@@ -103,19 +103,40 @@ def test_a_verb_calls_its_function(
     assert got == [loaded]
 
 
+@pytest.mark.parametrize(("verb", "name"), [("run", "bot"), ("panel", "panel")])
 def test_the_keeper_logs_as_the_bot_does(
-    loaded: Settings, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    loaded: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    verb: str,
+    name: str,
 ) -> None:
-    """`run --keep` gives the keeper's exit code, and its lines are JSON."""
+    """`--keep` gives the keeper's exit code, and its lines are JSON."""
+    started: list[str] = []
 
     class Keeper:
+        def __init__(self, start: Callable[[], object], *, name: str) -> None:
+            start()
+            self.name = name
+
         def run(self) -> int:
-            logging.getLogger("bot.keep").error("the bot died")
+            logging.getLogger("bot.keep").error("the %s died", self.name)
             return 7
 
     monkeypatch.setattr("bot.keep.Keeper", Keeper)
-    assert command.main(["run", "--keep"]) == 7
-    assert '"event":"the bot died"' in "".join(capfd.readouterr())
+    monkeypatch.setattr("bot.keep.spawn", started.append)
+    assert command.main([verb, "--keep"]) == 7
+    assert f'"event":"the {name} died"' in "".join(capfd.readouterr())
+    assert started == [verb]
+
+
+def test_the_panel_is_gunicorn(loaded: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process becomes it, so that a signal to one is a signal to the other."""
+    got: list[list[str]] = []
+    monkeypatch.setattr("os.execv", lambda _program, arguments: got.append(arguments))
+    command.main(["panel"])
+    words = ["-m", "gunicorn", "-c", "python:admin.gunicorn", "admin.wsgi:app"]
+    assert got == [[sys.executable, *words]]
 
 
 def test_migrate_can_undo(loaded: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,9 +14,11 @@ import psycopg2
 import pytest
 
 import bot.run
+import bot.tables
 from bot.loader import load, sources
 from bot.process import Process
-from bot.run import build, catch_up, main, refuse_pending
+from bot.run import build, catch_up, main
+from bot.tables import refuse_pending
 from database import Database, bind, open_database
 from models import Bot
 from sandbox.server import make_app
@@ -174,8 +176,8 @@ def test_a_database_that_is_away_is_waited_for(
             raise troubles.pop()
         return real(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(bot.run, "pending", pending)
-    monkeypatch.setattr(bot.run, "sleep", waits.append)
+    monkeypatch.setattr(migrations, "pending", pending)
+    monkeypatch.setattr(bot.tables, "sleep", waits.append)
     refuse_pending(database, load([PLUGINS]))
     assert waits == [1.0] and "waiting for the database" in caplog.text
     troubles.append(ValueError("a bug"))  # type: ignore[arg-type]

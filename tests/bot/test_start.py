@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -16,7 +17,10 @@ import honcho.manager
 import pytest
 
 from bot import start
+from database import Database, bind, now
+from services import links
 from settings import Secret, Settings, SettingsError
+from staff import Admin, StaffRole
 
 TOKEN = "123456789:" + "AbCdEfGhIj_-0123456789AbCdEfGhIj012"
 
@@ -43,8 +47,11 @@ def free_port() -> int:
 
 
 @pytest.fixture
-def settings() -> Settings:
-    return Settings(metrics_port=free_port(), sandbox_port=free_port(), log_format="console")
+def settings(database: Database, database_url: str) -> Settings:
+    names = ("metrics_port", "sandbox_port", "admin_port", "admin_metrics_port")
+    ports = {name: free_port() for name in names}
+    url = Secret(database_url)
+    return Settings(**ports, database_url=url, log_format="console")  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -63,9 +70,34 @@ def test_the_sandbox_is_started_without_a_token(
     assert start.up(settings, call=calls) == 0
     assert calls.made == [
         ["bot", "migrate"],
-        [start.HONCHO, "start", "-e", os.devnull, "bot", "sandbox"],
+        [start.HONCHO, "start", "-e", os.devnull, "bot", "web", "sandbox"],
     ]
-    assert f"http://localhost:{settings.sandbox_port}/" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert f"http://localhost:{settings.sandbox_port}/" in said
+    assert f"{settings.admin_url}/" in said
+
+
+def test_the_first_owner_is_shown_the_way_until_there_is_one(
+    settings: Settings, database: Database, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A link that can be used; none once the panel has an owner."""
+    start.up(settings, call=Calls(0, 0))
+    said = capsys.readouterr().out
+    found = re.search(rf"{settings.admin_url}/setup/(\S+)", said)
+    bind(database)
+    assert found and links.find(found[1], links.Purpose.SET_UP, now())
+    Admin.create(name="ada", role=StaffRole.OWNER)
+    start.up(settings, call=Calls(0, 0))
+    assert "/setup/" not in capsys.readouterr().out
+
+
+def test_in_production_the_panel_must_know_its_names(settings: Settings) -> None:
+    """Otherwise nothing is started, not even halfway."""
+    own = dataclasses.replace(settings, environment="production", tokens=(Secret(TOKEN),))
+    calls = Calls()
+    with pytest.raises(SettingsError, match="TRUSTED_HOSTS"):
+        start.up(own, call=calls)
+    assert calls.made == []
 
 
 def test_the_bot_runs_while_its_port_is_taken(settings: Settings, taken: int) -> None:
@@ -87,7 +119,7 @@ def test_with_a_token_the_bot_alone_is_started(
     calls = Calls(0, 0)
     own = dataclasses.replace(settings, tokens=(Secret(TOKEN),), sandbox_port=1)
     start.up(own, call=calls)
-    assert calls.made[1][-1] == "bot"
+    assert calls.made[1][-2:] == ["bot", "web"]
     said = capsys.readouterr().out
     assert "Telegram" in said
     assert TOKEN not in said + str(calls.made)
@@ -111,20 +143,22 @@ def test_children_use_our_python_and_log_form(
 ) -> None:
     """The Procfile's `python` is the running one; the log form is settled where the terminal is."""
     monkeypatch.setenv("LOG_FORMAT_FILE", "/run/secrets/log_format")
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", "/run/counts")
     calls = Calls(0, 0)
     start.up(settings, call=calls)
     environ = calls.environs[1]
-    assert "LOG_FORMAT_FILE" not in environ
+    assert "LOG_FORMAT_FILE" not in environ and "PROMETHEUS_MULTIPROC_DIR" not in environ
     assert environ["PATH"].split(os.pathsep)[0] == str(Path(sys.executable).parent)
     assert environ["LOG_FORMAT"] == "console"
 
 
-@pytest.mark.parametrize("name", ["METRICS_PORT", "SANDBOX_PORT"])
+PORTS = ["METRICS_PORT", "SANDBOX_PORT", "ADMIN_PORT", "ADMIN_METRICS_PORT"]
+
+
+@pytest.mark.parametrize("name", PORTS)
 def test_a_busy_port_is_said_in_one_sentence(settings: Settings, taken: int, name: str) -> None:
     """The sentence names the port and the setting to change; nothing is started."""
-    ports = {"METRICS_PORT": settings.metrics_port, "SANDBOX_PORT": settings.sandbox_port}
-    ports[name] = taken
-    busy = Settings(metrics_port=ports["METRICS_PORT"], sandbox_port=ports["SANDBOX_PORT"])
+    busy = dataclasses.replace(settings, **{name.lower(): taken})  # type: ignore[arg-type]
     calls = Calls()
     with pytest.raises(SettingsError) as caught:
         start.up(busy, call=calls)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bot.testing import ChatKit, Person
 from models import User
+from staff import Message
 
 
 def reply(kit: ChatKit, person: Person, text: str, *, to: int = -1) -> list[str]:
@@ -67,3 +68,34 @@ def test_a_chat_of_its_own_by_a_setting(kit_with_owner: ChatKit) -> None:
     kit.telegram.send(kit.bot_id, kit.group.id, 1004, text="From Dan", reply_to=letter)
     kit.step()
     assert kit.bob.last == "From Dan" and User.get(User.telegram_id == 1002).role == "user"
+
+
+def kept(person: Person) -> list[tuple[str, str]]:
+    """What the team reads in the panel of somebody."""
+    rows = Message.select().where(Message.chat_id == person.id, Message.state == "received")
+    return [(row.kind, row.text) for row in rows.order_by(Message.id)]
+
+
+def test_feedback_is_kept_for_the_team(kit_with_owner: ChatKit) -> None:
+    """Beside what the owners get in their chats; of a command only what was said."""
+    kit = kit_with_owner
+    kit.bob.send("/feedback The tea is cold")
+    kit.bob.send("/feedback")
+    kit.bob.send_document("tea.txt", caption="See")
+    assert kept(kit.bob) == [("text", "The tea is cold"), ("document", "tea.txt\nSee")]
+    assert "✉️ Bob (@bob)\nThe tea is cold" in kit.alice.texts
+
+
+def test_feedback_from_a_group_is_answered_in_private(kit_with_owner: ChatKit) -> None:
+    """It is a conversation with the person, not with the group."""
+    kit = kit_with_owner
+    kit.bob.send("/feedback@sandbox_bot Psst", to=kit.group)
+    assert kept(kit.bob) == [("text", "Psst")] and Message.select().count() == 1
+
+
+def test_without_owners_feedback_reaches_the_panel(kit: ChatKit) -> None:
+    """There is somebody to read it: the team."""
+    kit.core.seats[0].runtime.owner_ids = frozenset()
+    said = kit.bob.send("/feedback Hello")
+    assert said == ["Thank you, it is on its way. The answer will come here."]
+    assert kept(kit.bob) == [("text", "Hello")]

@@ -8,7 +8,8 @@ from bot.chores import Chores
 from bot.kit import ChatKit
 from database import Database
 from models import AnalyticsEvent
-from services.retention import CLOSED, REACH, forget_events
+from services.figures import CLOSED, REACH
+from services.retention import forget_events
 from staff import DailyFigure
 
 AT = datetime(2026, 7, 31, 10, 0)  # noqa: DTZ001  UTC and naive, as in the tables

@@ -1,0 +1,71 @@
+"""Pages of long lists, newest first: each begins behind the last row of the one before."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple, TypeAlias
+
+import peewee
+from marshmallow import fields
+
+from admin.api.fields import Asked, Text, Told, Whole
+
+LARGEST = 100
+BY_ID = r"^[0-9a-f]{1,15}$"
+BY_TIME = r"^[0-9a-f]{1,13}-[0-9a-f]{1,15}$"
+EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  as the tables keep it
+TICK = timedelta(microseconds=1)
+
+Row: TypeAlias = Any
+
+
+class Slice(NamedTuple):
+    """The rows of a page, and where the next one begins; None on the last."""
+
+    items: list[Row]
+    next: str | None
+
+
+class Paged(Asked):
+    """What every list may be asked for."""
+
+    limit = Whole(1, LARGEST, digits=True, load_default=50, metadata={"default": 50})
+    cursor = Text(15, shortest=1, pattern=BY_ID, metadata={"description": "`next` of a page."})
+
+
+class PagedByTime(Paged):
+    """The same of what is in the order of time."""
+
+    cursor = Text(29, shortest=1, pattern=BY_TIME, metadata={"description": "`next` of a page."})
+
+
+class SliceOut(Told):
+    """A page: its rows, and the cursor of the next one, null on the last."""
+
+    next = fields.String(allow_none=True)
+
+
+def by_id(query: Any, model: type[peewee.Model], limit: int, cursor: str | None = None) -> Slice:
+    """A page of a query in the order of the ids. Counts nothing and skips nothing."""
+    key: Any = model._meta.primary_key
+    if cursor:
+        query = query.where(key < int(cursor, 16))
+    rows = list(query.order_by(key.desc()).limit(limit + 1))
+    more = len(rows) > limit
+    return Slice(rows[:limit], f"{rows[limit - 1].id:x}" if more else None)
+
+
+def by_time(query: Any, model: type[peewee.Model], limit: int, cursor: str | None = None) -> Slice:
+    """A page of a query in the order of time, as the index on it has the rows."""
+    key: Any = model._meta.primary_key
+    at: Any = model._meta.fields["created_at"]
+    if cursor:
+        ticks, _, last = cursor.partition("-")
+        moment = EPOCH + int(ticks, 16) * TICK
+        query = query.where((at < moment) | ((at == moment) & (key < int(last, 16))))
+        query = query.where(at <= moment)
+    rows = list(query.order_by(at.desc(), key.desc()).limit(limit + 1))
+    if len(rows) <= limit:
+        return Slice(rows, None)
+    last_row = rows[limit - 1]
+    return Slice(rows[:limit], f"{(last_row.created_at - EPOCH) // TICK:x}-{last_row.id:x}")

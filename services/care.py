@@ -1,0 +1,212 @@
+"""Care: what the team does to a person, each with its entry in the audit log.
+
+Rows are locked before the log is, in the order of their ids. Whoever acts has a role in the
+panel, `power`; people who have a role in the bot are for those who may give it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from database import current, db
+from models import Ban, Conversation, Language, Role, Status, User
+from services import audit, privacy, users
+from services.audit import Actor
+from services.traces import words_of
+from staff import Admin, StaffNote, StaffRole
+
+MOST = 100
+"""People who can be banned at once."""
+LONGEST_NOTE = 2000
+NEEDED = {
+    Role.USER: StaffRole.OPERATOR,
+    Role.MODERATOR: StaffRole.OPERATOR,
+    Role.ADMIN: StaffRole.ADMIN,
+    Role.OWNER: StaffRole.OWNER,
+}
+"""Who may act on whom."""
+
+
+class Refused(ValueError):
+    """Something may not be done, or cannot; one sentence that says why."""
+
+
+def ban(
+    actor: Actor,
+    user_ids: Sequence[int],
+    power: StaffRole,
+    *,
+    reason: str = "",
+    until: datetime | None = None,
+) -> int:
+    """Ban people until a time, or for good; give how many there were. Raises Refused."""
+    reason = reason.strip().replace("\0", "")[: users.REASON_SIZE]
+    with db.atomic():
+        people = _people(user_ids, power)
+        by = _as_user(actor)
+        for user in people:
+            before = _ban_of(user)
+            users.ban(user, by=by, until=until, reason=reason)
+            audit.record(actor, "user.ban", _target(user), before, _ban_of(user))
+    return len(people)
+
+
+def unban(actor: Actor, user_ids: Sequence[int], power: StaffRole) -> int:
+    """End the bans of people; give how many had one. Raises Refused."""
+    count = 0
+    with db.atomic():
+        for user in _people(user_ids, power):
+            before = _ban_of(user)
+            if users.unban(user):
+                audit.record(actor, "user.unban", _target(user), before, _ban_of(user))
+                count += 1
+    return count
+
+
+def set_role(actor: Actor, user_id: int, role: Role, power: StaffRole) -> User:
+    """Give a person another role: for admins; to make, or unmake, an owner: for owners."""
+    with db.atomic():
+        user = _person(user_id, power)
+        if not (power.may(StaffRole.ADMIN) and power.may(NEEDED[role])):
+            raise Refused(f"To give the role {role} you need a higher role than {power}.")
+        before = {"role": user.role}
+        users.set_role(user, role)
+        _record(actor, "user.role", user, before, {"role": role})
+    return user
+
+
+def set_status(actor: Actor, user_id: int, status: Status, power: StaffRole) -> User:
+    """Correct a person's status; bans have a way of their own. Raises Refused."""
+    with db.atomic():
+        user = _person(user_id, power)
+        if Status.BANNED in (status, user.status) and status != user.status:
+            raise Refused("A ban has a reason and an end: use ban and unban.")
+        before = {"status": user.status}
+        users.set_status(user, status)
+        _record(actor, "user.status", user, before, {"status": status})
+    return user
+
+
+def set_language(actor: Actor, user_id: int, language: Language, power: StaffRole) -> User:
+    """Have the bot speak another language with a person. Raises Refused."""
+    with db.atomic():
+        user = _person(user_id, power)
+        before = {"language": user.language}
+        users.set_language(user, language)
+        _record(actor, "user.language", user, before, {"language": language})
+    return user
+
+
+def end_conversation(actor: Actor, user_id: int, bot_id: int, chat_id: int) -> bool:
+    """Let a bot forget what it asked a person in a chat; False when it asks nothing there."""
+    with db.atomic():
+        user = _person(user_id, StaffRole.OWNER)
+        here = (Conversation.bot_id == bot_id) & (Conversation.chat_id == chat_id)
+        mine = here & (Conversation.user_id == user.telegram_id)
+        row = Conversation.get_or_none(mine)
+        if row is None:
+            return False
+        Conversation.delete().where(mine).execute()
+        before = {"bot": bot_id, "step": row.step}
+        audit.record(actor, "user.conversation", _target(user), before, {"step": None})
+    return True
+
+
+def note(actor: Actor, user_id: int, text: str) -> StaffNote:
+    """Note something on a person, for the team alone. Raises Refused."""
+    text = text.strip().replace("\0", "")
+    if not 1 <= len(text) <= LONGEST_NOTE:
+        raise Refused(f"A note is 1 to {LONGEST_NOTE} letters.")
+    with db.atomic():
+        user = _person(user_id, StaffRole.OWNER)
+        row: StaffNote = StaffNote.create(user=user, admin=actor.admin_id, text=text)
+        audit.record(actor, "user.note", _target(user), after={"note": row.id})
+    return row
+
+
+def drop_note(actor: Actor, note_id: int) -> bool:
+    """Delete a note of one's own; False when there is no such note."""
+    with db.atomic():
+        row = StaffNote.get_or_none(StaffNote.id == note_id)
+        if row is None or row.admin_id is None or row.admin_id != actor.admin_id:
+            return False
+        StaffNote.delete().where(StaffNote.id == row.id).execute()
+        audit.record(actor, "user.note", f"user:{row.user_id}", {"note": row.id})
+    return True
+
+
+def export(actor: Actor, user_id: int, hooks: privacy.Hooks) -> dict[str, Any]:
+    """All that is held on a person. Raises Refused when there is nobody."""
+    with db.atomic():
+        user = _person(user_id, StaffRole.OWNER)
+        held = privacy.export(user.telegram_id, hooks)
+        audit.record(actor, "user.export", _target(user))
+    return held
+
+
+def erase(
+    actor: Actor, user_id: int, power: StaffRole, hooks: privacy.Hooks
+) -> tuple[privacy.Receipt, list[str]]:
+    """Erase a person everywhere: the receipt, and the words to be dropped from the cache.
+
+    The entry names them by a number that is nobody's then. Raises Refused.
+    """
+    with db.atomic():
+        user = _person(user_id, power)
+        words = words_of(privacy.person_of(user))
+        try:
+            receipt = privacy.erase(user.telegram_id, hooks)
+        except privacy.Erasing as error:
+            raise Refused(str(error)) from error
+        after = {"rows": receipt.rows, "failed": sorted(receipt.failed)}
+        audit.record(actor, "user.erase", _target(user), after=after)
+    return receipt, words
+
+
+def _person(user_id: int, power: StaffRole) -> User:
+    people = _people([user_id], power)
+    if not people:
+        raise Refused("There is no such person any more.")
+    return people[0]
+
+
+def _people(user_ids: Sequence[int], power: StaffRole) -> list[User]:
+    """These people, so that nobody else changes them before this transaction is over."""
+    if len(user_ids) > MOST:
+        raise Refused(f"Choose at most {MOST} people at once.")
+    query = User.select().where(User.id.in_(list(user_ids))).order_by(User.id)
+    found = list(query if current().local else query.for_update())
+    for user in found:
+        if not power.may(NEEDED[user.role]):
+            raise Refused(
+                f"User {user.id} has the role {user.role} in the bot: this needs the role"
+                f" {NEEDED[user.role]}."
+            )
+    return found
+
+
+def _as_user(actor: Actor) -> User | None:
+    """Who acts, as a user of the bot, when their account names one."""
+    admin = Admin.get_or_none(Admin.id == actor.admin_id) if actor.admin_id else None
+    return users.find(admin.telegram_id) if admin and admin.telegram_id else None
+
+
+def _ban_of(user: User) -> dict[str, Any]:
+    """A person's status and ban, as the log has it."""
+    row = Ban.get_or_none(Ban.user == user.id) if user.status == Status.BANNED else None
+    said = {"reason": row.reason if row else None, "until": row.until if row else None}
+    return {"status": user.status, **said}
+
+
+def _record(
+    actor: Actor, action: str, user: User, before: dict[str, Any], after: dict[str, Any]
+) -> None:
+    """Note a change; one that changed nothing is none."""
+    if before != after:
+        audit.record(actor, action, _target(user), before, after)
+
+
+def _target(user: User) -> str:
+    return f"user:{user.id}"
