@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from packaging.requirements import Requirement
 
@@ -26,8 +25,6 @@ PYTHON = (3, 11)
 SQLITE = (3, 35)
 LITTLE = 0.05
 """The share of a disk that should be free."""
-LATE = timedelta(hours=26)
-"""The age of the last backup at which one was left out."""
 PATIENCE = 3.0
 WHERE = "127.0.0.1"
 
@@ -90,16 +87,18 @@ def disk(settings: Settings) -> Iterator[Finding]:
 
 def ports(settings: Settings) -> Iterator[Finding]:
     """Each port is ours, or free."""
-    panel = urlsplit(settings.admin_url).hostname or WHERE
-    wanted = [("METRICS_PORT", settings.metrics_port, "/metrics", WHERE)]
-    wanted += [("ADMIN_PORT", settings.admin_port, "/healthz", panel)]
+    wanted = [
+        ("METRICS_PORT", settings.metrics_port, "/metrics"),
+        ("ADMIN_PORT", settings.admin_port, "/healthz"),
+        ("ADMIN_METRICS_PORT", settings.admin_metrics_port, "/metrics"),
+    ]
     if settings.sandbox:
-        wanted += [("SANDBOX_PORT", settings.sandbox_port, "/", WHERE)]
-    for name, port, path, host in wanted:
+        wanted.append(("SANDBOX_PORT", settings.sandbox_port, "/"))
+    for name, port, path in wanted:
         try:
             check_port(name, port, host=WHERE)
         except SettingsError as error:
-            if ask(port, path, host)[0] == 200:
+            if ask(port, path)[0] == 200:
                 yield good(f"{name} {port} answers.")
             else:
                 yield bad(f"{error}")
@@ -107,11 +106,11 @@ def ports(settings: Settings) -> Iterator[Finding]:
             yield note(f"{name} {port} is free: nothing of ours is started there.")
 
 
-def ask(port: int, path: str, host: str = WHERE) -> tuple[int, str]:
+def ask(port: int, path: str) -> tuple[int, str]:
     """What a server on this machine answers: status and text; (0, "") when none does."""
     connection = http.client.HTTPConnection(WHERE, port, timeout=PATIENCE)
     try:
-        connection.request("GET", path, headers={"Host": host})
+        connection.request("GET", path)
         answer = connection.getresponse()
         return answer.status, answer.read().decode(errors="replace")
     except (OSError, http.client.HTTPException):
@@ -131,10 +130,11 @@ def last_backup(settings: Settings, at: datetime) -> Iterator[Finding]:
         yield bad(
             f"There is none in {folder}: run `python -m bot backup FILE` and see what it says."
         )
-    elif at - newest > LATE:
-        hours = (at - newest) / timedelta(hours=1)
-        yield bad(
-            f"The last one is {hours:.0f} hours old: see in the bot's log why no new one came."
-        )
-    else:
-        yield good(f"The last one is of {newest:%Y-%m-%d %H:%M} UTC.")
+        return
+    hours = (at - newest) / timedelta(hours=1)
+    said = f"The last one is of {newest:%Y-%m-%d %H:%M} UTC, {hours:.0f} hours old"
+    yield (
+        bad(f"{said}: see in the bot's log why no new one came.")
+        if at - newest > backups.LATE
+        else good(f"{said}.")
+    )

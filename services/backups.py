@@ -9,6 +9,8 @@ from pathlib import Path
 
 NAME = re.compile(r"steadygram-(\d{4}-\d\d-\d\dT\d{6})Z\.backup")
 TIME = "%Y-%m-%dT%H%M%S"
+LATE = timedelta(hours=26)
+"""The age of the last backup at which one was left out."""
 PARTIAL = ".*.partial"
 """What a backup is called while it is written."""
 

@@ -139,9 +139,8 @@ def test_a_full_disk_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 def test_ports_are_ours_or_free_or_taken(serve: Serve) -> None:
     """What answers as ours do is ours; another program is a fault; nothing is a note."""
-    settings = Settings(tokens=(Secret(SANDBOX_TOKEN),), admin_url="https://panel.example.org")
-    ours = serve(page("ok"))
-    other = serve(page("hello", 404))
+    ours, other = serve(page("ok")), serve(page("hello", 404))
+    settings = Settings(tokens=(Secret(SANDBOX_TOKEN),), admin_metrics_port=free_port())
     taken = told(machine.ports(replace(settings, metrics_port=other, admin_port=ours)))
     assert f"Port {other}" in taken and "METRICS_PORT" in taken and str(ours) not in taken
     free = replace(settings, metrics_port=free_port(), admin_port=ours)
@@ -357,7 +356,7 @@ def test_a_sound_installation_has_nothing_to_mend(
     settings = replace(
         reached[1], database_url=Secret(url), plugins_path=(), metrics_port=free_port()
     )
-    settings = replace(settings, admin_port=free_port())
+    settings = replace(settings, admin_port=free_port(), admin_metrics_port=free_port())
     assert doctor.examine(settings) == 0, capsys.readouterr().out
     assert capsys.readouterr().out.endswith("Nothing is wrong.\n")
 
