@@ -2,14 +2,14 @@
 # make check  style and types                           make browser  the chat page in a Chromium
 # make clean  remove what was made (data/ is kept)      make lock     pin newer requirements
 # make bench  measure the speed beside others           make chaos    every fault in full
-# make cover  every test, and which lines none reaches
+# make cover  every test, and which lines none reaches  make secrets  passwords for docker compose
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help run test cover check browser bench chaos clean lock
+.PHONY: help run test cover check browser bench chaos clean lock secrets
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -36,6 +36,9 @@ bench: $(VENV)/dev.stamp
 
 chaos: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest -m long -v -s tests/chaos
+
+secrets:
+	@$(PYTHON) -m deploy.secrets
 
 clean:
 	rm -rf $(VENV) .coverage htmlcov .hypothesis .mypy_cache .pytest_cache .ruff_cache

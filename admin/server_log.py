@@ -36,4 +36,4 @@ class ServerLog(Logger):  # type: ignore[misc]
 
 def start_log(settings: Settings) -> Logs:
     """Log in this process: a fork has the queue of its parent, and nobody who empties it."""
-    return setup(settings.log_level, settings.log_format)
+    return setup(settings.log_level, settings.log_format, app="panel")

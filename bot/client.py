@@ -18,6 +18,7 @@ from telebot.storage import StateMemoryStorage
 
 from bot.answer import Answer, result_of, retry_after
 from bot.form import attach, encode, form
+from bot.meter import Meter
 from bot.retries import Retries
 from bot.sending import Sending
 from bot.wire import Ambiguous, NeverSent, Reply
@@ -46,9 +47,6 @@ SAFE = (
     *("ban", "unban", "restrict", "promote", "sendChatAction", "download"),
 )
 """How the names of the methods begin that may be carried out twice without harm."""
-
-CODES: dict[type, str] = {NeverSent: "never_sent", Ambiguous: "ambiguous"}
-"""What the metrics call a try without an answer."""
 
 T = TypeVar("T")
 
@@ -96,7 +94,7 @@ class Client:
         self._wire = wire
         self._limits = limits
         self._metrics = metrics
-        self._clock = clock
+        self._meter = Meter(metrics, clock)
         self._stop = stop or threading.Event()
         self._wait = wait or self._stop.wait
         self._allowed = allowed
@@ -142,10 +140,10 @@ class Client:
         if turn is not None and not turn.go():
             turn.leave()
             return False
-        sending, started = Sending(method, fields, turn), self._clock()
+        sending, count = Sending(method, fields, turn), self._meter.start(method)
 
         def hear(outcome: Reply | NeverSent | Ambiguous) -> None:
-            self._count(method, outcome, started)
+            count(outcome)
             sending.outcome = outcome
             if sending.fine:
                 self._retries.answered(None)
@@ -242,18 +240,14 @@ class Client:
         return result_of(method, self._timed(method, self._wire.exchange, method, fields, *rest))
 
     def _timed(self, method: str, exchange: Callable[..., Reply], *arguments: Any) -> Reply:
-        started = self._clock()
+        count = self._meter.start(method)
         try:
             reply = exchange(self._token, *arguments)
         except (NeverSent, Ambiguous) as error:
-            self._count(method, error, started)
+            count(error)
             raise
-        self._count(method, reply, started)
+        count(reply)
         return reply
-
-    def _count(self, method: str, outcome: Reply | Exception, started: float) -> None:
-        code = CODES.get(type(outcome)) or str(getattr(outcome, "status", ""))
-        self._metrics.api(method, code, self._clock() - started)
 
     def _persist(
         self, method: str, chat: str | None, once: Callable[[], T], begun: Sending | None = None

@@ -16,7 +16,7 @@ import select
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from queue import Empty, SimpleQueue
 from types import TracebackType
@@ -48,6 +48,15 @@ _SOURCE = logging._srcfile
 PLAIN = {str, int, float, bool, type(None)}
 
 Format = Callable[[logging.LogRecord], str]
+
+
+class Topic(threading.local):
+    """What the calling thread is at: its fields are added to each of its records."""
+
+    fields: Mapping[str, object] = {}
+
+
+topic = Topic()
 
 
 def mask(text: str) -> str:
@@ -101,7 +110,8 @@ def extras(record: logging.LogRecord) -> dict[str, Any]:
 class Json(JsonFormatter):
     """One JSON object a record: event, timestamp, level, logger, what was added, exception."""
 
-    def __init__(self) -> None:
+    def __init__(self, app: str = "bot") -> None:
+        self._app = app
         encoder = JsonEncoder(
             ensure_ascii=False, allow_nan=False, skipkeys=True, separators=(",", ":")
         )
@@ -112,7 +122,7 @@ class Json(JsonFormatter):
         self, log_data: dict[str, Any], record: logging.LogRecord, message_dict: dict[str, Any]
     ) -> None:
         """Collect the fields of a record; an added one cannot replace one of ours."""
-        fixed = _fixed(record, record.message or message_dict.pop("event", ""))
+        fixed = self._fixed(record, record.message or message_dict.pop("event", ""))
         if "exc_info" in message_dict:
             message_dict["exception"] = message_dict.pop("exc_info")
         log_data.update(fixed | extras(record) | message_dict | fixed)
@@ -121,22 +131,22 @@ class Json(JsonFormatter):
         """The record as JSON; what could break a line apart is escaped inside its strings."""
         bare = not (record.exc_info or record.exc_text or record.stack_info)
         if bare and type(record.msg) is str:  # nearly all; the whole way takes much longer
-            fixed = _fixed(record, record.getMessage())
+            fixed = self._fixed(record, record.getMessage())
             fields = fixed | extras(record) | fixed
             plain = PLAIN.issuperset(map(type, fields.values()))
             line = codec.dumps(fields) if plain else self._encode(fields)
             return line if line.isascii() and "\x7f" not in line else escape(line)
         return escape(super().format(record))
 
-
-def _fixed(record: logging.LogRecord, event: str) -> dict[str, Any]:
-    """The fields that every line has."""
-    return {
-        "event": event,
-        "timestamp": timestamp(record.created),
-        "level": record.levelname.lower(),
-        "logger": record.name,
-    }
+    def _fixed(self, record: logging.LogRecord, event: str) -> dict[str, Any]:
+        """The fields that every line has."""
+        return {
+            "event": event,
+            "timestamp": timestamp(record.created),
+            "level": record.levelname.lower(),
+            "app": self._app,
+            "logger": record.name,
+        }
 
 
 class Console(logging.Formatter):
@@ -170,6 +180,8 @@ class Into(logging.Handler):
 
     def handle(self, record: logging.LogRecord) -> bool:
         """Take a record without a lock: the queue is its own."""
+        for name, value in topic.fields.items():
+            record.__dict__.setdefault(name, value)
         if self._queue.qsize() < MOST_WAITING:
             self._queue.put(record)
         else:
@@ -289,15 +301,27 @@ def _on_thread_exception(raised: threading.ExceptHookArgs) -> None:
         log.critical("uncaught_exception", exc_info=trace, extra={"in_thread": name})
 
 
+def _set_levels(pairs: Iterable[str]) -> list[str]:
+    """Set the levels of modules, each as bot.wire=DEBUG; give those that were."""
+    before = []
+    for name, _, level in (pair.partition("=") for pair in pairs):
+        logger = logging.getLogger(name)
+        before.append(f"{name}={logging.getLevelName(logger.level)}")
+        logger.setLevel(level)
+    return before
+
+
 class Logs:
     """The logging of this process while it is set up; `stop` writes the rest and restores."""
 
     def __init__(self, level: str, form: Format, stream: TextIO) -> None:
         root = logging.getLogger()
+        level, *of_modules = level.split(",")
         self._before = root.handlers[:], root.level, sys.excepthook, threading.excepthook
         self._writer: Writer | None = Writer(form, stream)
         root.handlers[:] = [self._writer.into]
         root.setLevel(level)
+        self._levels = _set_levels(of_modules)
         logging.captureWarnings(True)
         _look_up_callers(False)
         sys.excepthook = _on_exception
@@ -313,6 +337,7 @@ class Logs:
         handlers, level, sys.excepthook, threading.excepthook = self._before
         root.handlers[:] = handlers or [logging.NullHandler()]
         root.setLevel(level)
+        _set_levels(self._levels)
         logging.captureWarnings(False)
         _look_up_callers(True)
         self._writer.stop()
@@ -320,7 +345,16 @@ class Logs:
         atexit.unregister(self.stop)
 
 
-def setup(level: str, format: str, *, stream: TextIO | None = None) -> Logs:  # noqa: A002
-    """Send every record of `level` and above to `stream` (stdout), as "json" or "console"."""
-    form = Console().format if format == "console" else Json().format
+def setup(
+    level: str,
+    format: str,  # noqa: A002
+    *,
+    app: str = "bot",
+    stream: TextIO | None = None,
+) -> Logs:
+    """Send every record of `level` and above to `stream` (stdout), as "json" or "console".
+
+    `level` may go on with levels of modules: INFO,bot.wire=DEBUG. `app` is a field of each line.
+    """
+    form = Console().format if format == "console" else Json(app).format
     return Logs(level, form, stream or sys.stdout)

@@ -20,6 +20,7 @@ from bot.hooks import HookError
 from bot.inbox import UNCOUNTED, Inbox, Item, LaneKey
 from bot.lease import Fenced, Lease
 from bot.ledger import Entry, Ledger, Settled
+from bot.logs import topic
 from bot.middleware import Step, Turn, describe, failure_of
 from bot.quarantine import KILLS, Judgement, Quarantine
 from bot.reading import read
@@ -106,6 +107,14 @@ class Turns:
             self.advance(item.key)
 
     def _see_through(self, item: Item, attempt: Callable[[], Entry | Fate]) -> bool:
+        """Bring an update to an end; whatever is logged meanwhile tells which one it was."""
+        topic.fields = {"bot_id": item.bot_id, "update_id": item.update_id}
+        try:
+            return self._persist(item, attempt)
+        finally:
+            topic.fields = {}
+
+    def _persist(self, item: Item, attempt: Callable[[], Entry | Fate]) -> bool:
         """Make the attempt, then handle the update anew, until that comes to an end."""
         while True:
             try:

@@ -228,32 +228,32 @@ PANEL = Board(
                     "Requests by status",
                     "reqps",
                     "Answers a second.",
-                    label__status=f"sum by (status) (rate(flask_http_request_total[{RATE}]))",
+                    label__status=f"sum by (status) (rate(panel_http_request_total[{RATE}]))",
                 ),
                 plot(
                     "Requests by route",
                     "reqps",
                     "Which pages are used.",
-                    label__url_rule=f"topk(10, sum by (url_rule) (rate(flask_http_request_duration_seconds_count[{RATE}])))",
+                    label__url_rule=f"topk(10, sum by (url_rule) (rate(panel_http_request_duration_seconds_count[{RATE}])))",
                 ),
                 plot(
                     "Time of an answer",
                     "s",
                     "Over all routes.",
-                    median=quantile(0.5, "flask_http_request_duration_seconds"),
-                    p95=quantile(0.95, "flask_http_request_duration_seconds"),
+                    median=quantile(0.5, "panel_http_request_duration_seconds"),
+                    p95=quantile(0.95, "panel_http_request_duration_seconds"),
                 ),
                 plot(
                     "Slowest routes",
                     "s",
                     "The 95th percentile by route.",
-                    label__url_rule=f"topk(5, {quantile(0.95, 'flask_http_request_duration_seconds', 'url_rule')})",
+                    label__url_rule=f"topk(5, {quantile(0.95, 'panel_http_request_duration_seconds', 'url_rule')})",
                 ),
                 plot(
                     "Failures",
                     "reqps",
                     "Answers of 500 and above.",
-                    label__status=f'sum by (status) (rate(flask_http_request_total{{status=~"5.."}}[{RATE}])) or vector(0)',
+                    label__status=f'sum by (status) (rate(panel_http_request_total{{status=~"5.."}}[{RATE}])) or vector(0)',
                 ),
             ),
         ),
@@ -268,7 +268,7 @@ DATABASE = Board(
         (
             "PostgreSQL",
             (
-                plot("Answers", "short", "1 while PostgreSQL answers.", up="min(pg_up)"),
+                plot("PostgreSQL answers", "short", "1 while PostgreSQL answers.", up="min(pg_up)"),
                 plot(
                     "Connections",
                     "short",
@@ -307,7 +307,7 @@ DATABASE = Board(
         (
             "Redis",
             (
-                plot("Answers", "short", "1 while Redis answers.", up="min(redis_up)"),
+                plot("Redis answers", "short", "1 while Redis answers.", up="min(redis_up)"),
                 plot(
                     "Commands",
                     "ops",

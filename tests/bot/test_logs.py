@@ -61,6 +61,7 @@ def test_a_record_is_one_json_object(page: Page, json_logs: logs.Logs) -> None:
     assert line == {
         "event": "bot_event_processed",
         "level": "info",
+        "app": "bot",
         "logger": "bot.sample",
         "update_id": 7,
         "outcome": "ok",
@@ -354,6 +355,20 @@ def test_the_program_ends_whatever_its_reader_does(reader: str) -> None:
         assert len(lines) > 1000
     child.stdout.close()
     child.stderr.close()
+
+
+def test_a_full_disk_ends_nothing() -> None:
+    """Standard output on a disk without room: the lines are lost, the program goes on."""
+    with Path("/dev/full").open("w") as full:
+        child = subprocess.run(
+            [sys.executable, "-c", PROGRAM],
+            cwd=ROOT,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            timeout=20,
+            check=True,
+        )
+    assert child.stderr == b"done\n"
 
 
 def test_a_record_is_cheap_for_its_caller(page: Page) -> None:

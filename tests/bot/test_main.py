@@ -72,7 +72,8 @@ def test_a_wrong_verb_is_refused(arguments: list[str]) -> None:
 @pytest.mark.parametrize("verb", VERBS)
 def test_a_wrong_setting_is_one_sentence(tmp_path: Path, verb: str) -> None:
     """Exit code 2 within a second of work, and no traceback."""
-    about = ["1002"] if verb.endswith("-user") or verb in ("backup", "restore") else []
+    file = ["a.backup"] if verb in ("backup", "restore") else []
+    about = ["1002"] if verb.endswith("-user") else file
     done = python_bot(verb, *about, folder=tmp_path, BOT_THREADS="many")
     assert done.returncode == 2
     assert done.stderr == "BOT_THREADS is 'many' but must be a whole number from 1 to 1000.\n"

@@ -29,8 +29,8 @@ SLOW = (
     'bot_messages_total{status="ok"}',
 )
 FAILS = (
-    'flask_http_request_total{job="panel",status="500"}',
-    'flask_http_request_total{job="panel",status="200"}',
+    'panel_http_request_total{job="panel",status="500"}',
+    'panel_http_request_total{job="panel",status="200"}',
 )
 LONG = "x100"
 """Samples of two minutes over more than three hours: a rate needs no whole window."""
