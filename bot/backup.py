@@ -7,7 +7,7 @@ import resource
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -32,7 +32,8 @@ PASSING: list[type[peewee.Model]] = [Attempt, Erasure, Lease, Link, Session]
 
 def give_way() -> None:
     """Let the bot go first, and leave no dump of memory, which would hold what is in the rows."""
-    os.nice(10)
+    with suppress(OSError):  # where the service may not
+        os.nice(10)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
