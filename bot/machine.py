@@ -71,13 +71,12 @@ def pins(path: Path) -> dict[str, str]:
 
 def disk(settings: Settings) -> Iterator[Finding]:
     """There is room for the data, and for the backups."""
-    folders = {place(settings), settings.backup_folder or place(settings)}
-    for folder in sorted(folders):
-        if not folder.is_dir():
-            continue
+    folders = [place(settings), *([settings.backup_folder] if settings.backup_folder else [])]
+    disks = {folder.stat().st_dev: folder for folder in reversed(folders) if folder.is_dir()}
+    for folder in disks.values():
         usage = shutil.disk_usage(folder)
         share = usage.free / (usage.used + usage.free)
-        said = f"{share:.0%} ({usage.free / 2**30:.1f} GiB) is free for {folder}"
+        said = f"{share:.0%} ({usage.free / 2**30:.1f} GiB) is free for {folder.resolve()}"
         yield (
             bad(f"Only {said}: delete what is not needed, or use a larger disk.")
             if share < LITTLE

@@ -15,12 +15,12 @@ from bot.backup import backup, restore, write
 from bot.loader import collect, sources
 from bot.safekeeping import make
 from database import Database, bind, now, open_database
-from models import AnalyticsEvent, Failure, Inbox, Lease, User
+from models import AnalyticsEvent, Failure, Inbox, Lease, PluginSwitch, Suspension, User
 from services import archives, envelopes
 from services.migrations import migrate
-from services.snapshots import snapshot
+from services.snapshots import rows, snapshot
 from settings import Secret, Settings, SettingsError
-from staff import TABLES, AuditEntry
+from staff import TABLES, AuditEntry, DailyFigure
 from tests.conftest import ENGINES
 
 PLUGINS = (Path(__file__).parent.parent.parent / "plugins",)
@@ -236,6 +236,20 @@ def test_a_backup_is_of_one_moment(settings: Settings, database: Database, tmp_p
     thread.join()
     assert all(events == failures for events, failures in counted), counted
     assert added[0] > counted[0][1]
+
+
+@pytest.mark.parametrize("batch", [1, 2, 3, 1000])
+def test_no_row_is_left_out_between_two_batches(database: Database, batch: int) -> None:
+    """Whatever the key is made of, and wherever its columns stand."""
+    for number in range(7):
+        row = {"lane": 1, "kind": "message", "state": "new", "payload": "{}"}
+        Inbox.create(bot_id=5 + number % 2, update_id=number, **row)
+        DailyFigure.create(day=now().date(), name=f"figure {number}", value=number)
+        Suspension.create(plugin=f"p{number}", until=now(), times=1, failure="", traceback="")
+    with snapshot(database) as read:
+        for model in (Inbox, DailyFigure, Suspension, PluginSwitch):
+            whole = sorted(model.select().dicts(), key=repr)
+            assert sorted(rows(read, model, batch=batch), key=repr) == whole
 
 
 @ON_SQLITE
