@@ -156,7 +156,7 @@ def plugins(site: Site) -> Iterator[str]:
     for folder in site.settings.plugins_path:
         if open_ := next(filter(site.writable, [folder, *sorted(folder.rglob("*"))]), None):
             yield (
-                f"{open_} can be written to by {getpass.getuser()}, so a fault in the bot could put"
+                f"{open_} can be written to by {_user()}, so a fault in the bot could put"
                 f" code there: give {folder} to another user, and run this as the bot's own user."
             )
 
@@ -191,6 +191,14 @@ def owners_without_factor() -> list[str]:
         Admin.role == StaffRole.OWNER.value, ~Admin.disabled, Admin.totp_secret.is_null()
     )
     return [row.name for row in rows.order_by(Admin.name)]
+
+
+def _user() -> str:
+    """Who runs this; a container may know its user by number alone."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"the user {os.geteuid()}"
 
 
 def sqlite_file(settings: Settings) -> Path | None:

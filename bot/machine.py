@@ -42,6 +42,9 @@ def versions() -> Iterator[Finding]:
 
 def libraries(pinned: Path = PINNED) -> Iterator[Finding]:
     """What is installed is what was tested."""
+    if not pinned.exists():
+        yield note(f"{pinned.name} is not there to compare with.")
+        return
     wrong = []
     for name, wanted in pins(pinned).items():
         try:

@@ -112,6 +112,7 @@ def test_the_versions_are_told() -> None:
 def test_other_libraries_than_pinned_are_found(tmp_path: Path) -> None:
     """Another version, or none; those for other systems are not asked for."""
     pinned = tmp_path / "requirements.txt"
+    assert "not there" in told(machine.libraries(pinned), Tone.NOTE)
     lines = machine.PINNED.read_text().splitlines()
     (peewee,) = [line for line in lines if line.startswith("peewee==")]
     pinned.write_text(f"{peewee}\n    --hash=sha256:0\nnone-such==1 ; sys_platform == 'win32'\n")
