@@ -101,7 +101,6 @@ class User(Base):
 
     @classmethod
     def create_table(cls, safe: bool = True, **options: Any) -> None:
-        """Make the table, and what finds people in it."""
         super().create_table(safe, **options)
         trigrams.lay(cls._meta.database)
 

@@ -210,6 +210,6 @@ def answer_error(error: Exception) -> Response:
         log.error("%s failed", route, exc_info=error, extra={"request_id": request_id()})
         code, said = 500, "Something went wrong on our side; it is in the log."
     if problems.is_api():
-        return problems.answer(error, code, said)
+        return problems.answer(error, code, said, headers)
     page = render_template("error.html", code=code, said=said, request_id=request_id())
     return Response(page, code, headers)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -20,14 +20,12 @@ def is_api() -> bool:
     return request.path.startswith(ROOT)
 
 
-def answer(error: Exception, code: int, said: str) -> Response:
+def answer(error: Exception, code: int, said: str, headers: Mapping[str, str]) -> Response:
     """The answer to whatever went wrong, with the headers that belong to it."""
-    response = Response(status=code)
+    response = Response(status=code, headers=dict(headers))
     if isinstance(error, HTTPException):
         kept = (pair for pair in error.get_headers() if pair[0].lower() != "content-type")
         response.headers.extend(list(kept))
-    if code == HTTPStatus.SERVICE_UNAVAILABLE:
-        response.headers.setdefault("Retry-After", "5")
     told: dict[str, Any] = {
         "type": "about:blank",
         "title": _phrase(code),

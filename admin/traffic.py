@@ -27,6 +27,12 @@ def request_id() -> str:
     return str(g.get("request_id", ""))
 
 
+def is_dull(response: Response) -> bool:
+    """Whether nobody wants to read of it: a probe, or a file that was given out."""
+    is_file = (request.endpoint or "").endswith("static") and response.status_code < 400
+    return is_file or request.blueprint == probes.NAME
+
+
 class Traffic:
     """Gives ids, refuses names of hosts that are not ours, and logs one line a request."""
 
@@ -53,8 +59,8 @@ class Traffic:
         No path, no query and no word of a visitor is in the line: only what is ours.
         """
         response.headers[HEADER] = request_id()
-        level = logging.DEBUG if request.blueprint == probes.NAME else logging.INFO
-        began, who = g.get("began", self._ticks()), g.get("visitor")
+        level = logging.DEBUG if is_dull(response) else logging.INFO
+        began, who = g.get("began", self._ticks()), g.get("caller") or g.get("visitor")
         fields = {
             "request_id": request_id(),
             "method": request.method if request.method in METHODS else "other",

@@ -47,6 +47,8 @@ WAYS = {
     },
 }
 """How the two big lists are narrowed."""
+ELSEWHERE = ("bots",)
+"""Pages that wait for Telegram."""
 EXPORTS = ("/users/users.csv", "/users/users.xlsx")
 
 
@@ -58,17 +60,21 @@ class Ask(NamedTuple):
 
 
 def asks(app: Flask, today: date) -> list[Ask]:
-    """The overview; then every list at the first page and at a deep one, narrowed and sorted."""
+    """Every page; the lists at the first page and at a deep one, narrowed and sorted."""
     words: dict[str, object] = {
         name: today - timedelta(days=days)
         for name, days in (("week", 6), ("month", 30), ("day", 200))
     }
     words |= {"first": telegram_id(1), "second": telegram_id(2)}
-    found = [Ask("Overview", "/")]
+    found = []
     for view in app.extensions["admin"][0]._views:
-        if isinstance(view, Table):
-            for (way, query), place in product(_ways(view), (0, DEEP)):
-                found.append(_ask(view, way, query.format(**words), place))
+        if view.endpoint in ELSEWHERE:
+            continue
+        if not isinstance(view, Table):
+            found.append(Ask(view.name, f"{(view.url or '').rstrip('/')}/"))
+            continue
+        for (way, query), place in product(_ways(view), (0, DEEP)):
+            found.append(_ask(view, way, query.format(**words), place))
     return found
 
 

@@ -112,10 +112,11 @@ class Desk(Served):
 
 
 class Peer(Served):
-    """An empty page of Flask."""
+    """An empty page of Flask, served in the same way; the database is only looked at."""
 
-    def __init__(self) -> None:
-        super().__init__("-c", "python:admin.gunicorn", "bench.peers.empty_page:app")
+    def __init__(self, url: str) -> None:
+        command = ("-c", "python:admin.gunicorn", "bench.peers.empty_page:app")
+        super().__init__(*command, DATABASE_URL=url)
 
 
 def seconds(pid: int) -> float:

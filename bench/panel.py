@@ -63,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     app, wanted = open_app(), options.only.lower()
     chosen = [each for each in asks(app, now().date()) if wanted in each.label.lower()]
     times = [Times(each, heard(app, each.path, token)) for each in chosen]
-    with Desk(options.database) as desk, Peer() as peer:
+    with Desk(options.database) as desk, Peer(options.database) as peer:
         bare = Times(Ask("an empty Flask page", "/"), [])
         gc.disable()
         for number in range(options.rounds):

@@ -31,6 +31,7 @@ from database import now, reading
 from models import Bot
 from services import plugins
 from services.cache import open_cache
+from services.takeovers import Takeovers
 from services.users import People
 from settings import Secret, Settings
 
@@ -100,6 +101,7 @@ class Explainer:
         self.clock = clock
         self.breaker = Breaker(clock=clock)
         self.conversations = Conversations(clock=clock)
+        self.takeovers = Takeovers()
         people = People(settings.owner_ids, settings.default_language)
         ledger = Ledger({}, slots=1, committed=lambda items: None)
         parts = (registry, ledger, self.conversations, people, self.breaker)
@@ -122,6 +124,7 @@ class Explainer:
     def _explain(self, question: Question) -> Explanation:
         self.breaker.suspended.clear()
         self.breaker.suspended.update(plugins.suspensions())
+        self.takeovers.refresh()
         turn = self._turn(question)
         stations = []
         for station in self._stations(turn):
@@ -139,7 +142,7 @@ class Explainer:
         yield judges.inbox(turn)
         yield judges.person(turn)
         yield judges.ban(turn)
-        yield judges.takeover(turn)
+        yield judges.takeover(turn, self.takeovers)
         yield judges.throttle(turn, self.throttle, self.settings, at)
         if (key := conversation_of(turn)) is not None:
             self.conversations.expect(key)

@@ -15,8 +15,7 @@ from bot.middleware import Turn
 from bot.throttle import Throttle, Verdict
 from models import Ban, Inbox
 from services import pulse
-from services.plugins import EVERYWHERE
-from staff import Admin, Takeover
+from services.takeovers import EVERYWHERE, Takeovers, holder, name_of
 
 if TYPE_CHECKING:
     from bot.dispatch import Dispatch
@@ -110,22 +109,18 @@ def ban(turn: Turn) -> Station:
     return Station("Ban", said, decides=True)
 
 
-def takeover(turn: Turn) -> Station:
+def takeover(turn: Turn, takeovers: Takeovers) -> Station:
     """Whether somebody of the team answers in the chat, or everywhere."""
-    found = (
-        Takeover.select()
-        .where(Takeover.bot_id == turn.item.bot_id)
-        .where(Takeover.chat_id << [turn.item.lane, EVERYWHERE])
-        .order_by(Takeover.chat_id.desc())
-        .first()
-    )
-    if found is None:
+    bot_id, here = turn.item.bot_id, middleware.place_of(turn)
+    if not takeovers.silent(bot_id, here):
         return Station("Takeover", "Nobody has taken the chat over.")
     turn.outcome = "silent"
-    admin = Admin.get_or_none(Admin.id == found.admin_id)
-    who = admin.name if admin else "Somebody of the team"
-    what = "has paused the bot everywhere" if found.chat_id == EVERYWHERE else "has taken it over"
-    return Station("Takeover", f"{who} {what}: the bot is silent until then.", decides=True)
+    place = here if takeovers.taken(bot_id, here) else EVERYWHERE
+    found = holder(bot_id, place)
+    who = name_of(found) if found else "Somebody"
+    what = "has paused the bot everywhere" if place == EVERYWHERE else "has taken the chat over"
+    said = f"{who} {what}: the bot is silent until it is handed back."
+    return Station("Takeover", said, decides=True)
 
 
 def throttle(turn: Turn, tokens: Throttle | None, settings: Settings, at: datetime) -> Station:

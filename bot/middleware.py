@@ -173,8 +173,7 @@ def hush(takeovers: Takeovers) -> Middleware:
     """
 
     def run(turn: Turn, step: Step) -> None:
-        item, chat = turn.item, turn.ctx.chat
-        here = (column_id(chat.id) if chat else None) or EVERYWHERE
+        item, here = turn.item, place_of(turn)
         if not takeovers.silent(item.bot_id, here):
             return step(turn)
         turn.outcome = "silent"
@@ -187,6 +186,12 @@ def hush(takeovers: Takeovers) -> Middleware:
                 turn.ctx.effects.letters.append(kept._replace(kind="edited") if edited else kept)
 
     return run
+
+
+def place_of(turn: Turn) -> int:
+    """The chat that may be taken over; EVERYWHERE where there is none."""
+    chat = turn.ctx.chat
+    return (column_id(chat.id) if chat else None) or EVERYWHERE
 
 
 def stop_spinner(turn: Turn) -> None:

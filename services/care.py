@@ -68,9 +68,8 @@ def unban(actor: Actor, user_ids: Sequence[int], power: StaffRole) -> int:
 def set_role(actor: Actor, user_id: int, role: Role, power: StaffRole) -> User:
     """Give a person another role: for admins; to make, or unmake, an owner: for owners."""
     with db.atomic():
-        user = _person(user_id, power)
-        if not (power.may(StaffRole.ADMIN) and power.may(NEEDED[role])):
-            raise Refused(f"To give the role {role} you need a higher role than {power}.")
+        user = hold(user_id, power)
+        check_gift(role, power)
         before = {"role": user.role}
         users.set_role(user, role)
         _record(actor, "user.role", user, before, {"role": role})
@@ -80,7 +79,7 @@ def set_role(actor: Actor, user_id: int, role: Role, power: StaffRole) -> User:
 def set_status(actor: Actor, user_id: int, status: Status, power: StaffRole) -> User:
     """Correct a person's status; bans have a way of their own. Raises Refused."""
     with db.atomic():
-        user = _person(user_id, power)
+        user = hold(user_id, power)
         if Status.BANNED in (status, user.status) and status != user.status:
             raise Refused("A ban has a reason and an end: use ban and unban.")
         before = {"status": user.status}
@@ -92,7 +91,7 @@ def set_status(actor: Actor, user_id: int, status: Status, power: StaffRole) -> 
 def set_language(actor: Actor, user_id: int, language: Language, power: StaffRole) -> User:
     """Have the bot speak another language with a person. Raises Refused."""
     with db.atomic():
-        user = _person(user_id, power)
+        user = hold(user_id, power)
         before = {"language": user.language}
         users.set_language(user, language)
         _record(actor, "user.language", user, before, {"language": language})
@@ -102,7 +101,7 @@ def set_language(actor: Actor, user_id: int, language: Language, power: StaffRol
 def end_conversation(actor: Actor, user_id: int, bot_id: int, chat_id: int) -> bool:
     """Let a bot forget what it asked a person in a chat; False when it asks nothing there."""
     with db.atomic():
-        user = _person(user_id, StaffRole.OWNER)
+        user = hold(user_id, StaffRole.OWNER)
         here = (Conversation.bot_id == bot_id) & (Conversation.chat_id == chat_id)
         mine = here & (Conversation.user_id == user.telegram_id)
         row = Conversation.get_or_none(mine)
@@ -120,7 +119,7 @@ def note(actor: Actor, user_id: int, text: str) -> StaffNote:
     if not 1 <= len(text) <= LONGEST_NOTE:
         raise Refused(f"A note is 1 to {LONGEST_NOTE} letters.")
     with db.atomic():
-        user = _person(user_id, StaffRole.OWNER)
+        user = hold(user_id, StaffRole.OWNER)
         row: StaffNote = StaffNote.create(user=user, admin=actor.admin_id, text=text)
         audit.record(actor, "user.note", _target(user), after={"note": row.id})
     return row
@@ -140,7 +139,7 @@ def drop_note(actor: Actor, note_id: int) -> bool:
 def export(actor: Actor, user_id: int, hooks: privacy.Hooks) -> dict[str, Any]:
     """All that is held on a person. Raises Refused when there is nobody."""
     with db.atomic():
-        user = _person(user_id, StaffRole.OWNER)
+        user = hold(user_id, StaffRole.OWNER)
         held = privacy.export(user.telegram_id, hooks)
         audit.record(actor, "user.export", _target(user))
     return held
@@ -154,7 +153,7 @@ def erase(
     The entry names them by a number that is nobody's then. Raises Refused.
     """
     with db.atomic():
-        user = _person(user_id, power)
+        user = hold(user_id, power)
         words = words_of(privacy.person_of(user))
         try:
             receipt = privacy.erase(user.telegram_id, hooks)
@@ -165,7 +164,14 @@ def erase(
     return receipt, words
 
 
-def _person(user_id: int, power: StaffRole) -> User:
+def check_gift(role: Role, power: StaffRole) -> None:
+    """Raise Refused when somebody may not give people a role."""
+    if not (power.may(StaffRole.ADMIN) and power.may(NEEDED[role])):
+        raise Refused(f"To give the role {role} you need a higher role than {power}.")
+
+
+def hold(user_id: int, power: StaffRole) -> User:
+    """A person, whom nobody else changes before this transaction is over. Raises Refused."""
     people = _people([user_id], power)
     if not people:
         raise Refused("There is no such person any more.")

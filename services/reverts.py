@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 from choices import Language, Role, StaffRole, Status
 from database import current, db
 from models import Ban, PluginSetting, PluginSwitch, User
-from services import admins, audit, plugins, users
+from services import admins, audit, care, plugins, switching, users
 from services.audit import MASK, Actor
 from services.plugins import EVERYWHERE, Preferences, Switches
 from staff import Admin, AuditEntry
@@ -28,17 +28,17 @@ class Refused(ValueError):
 class Undo:
     """How the deeds of one kind are taken back.
 
-    `role` is what the deed itself needs. `read` gives how a target is now, by the names that
-    entries use, and raises Refused when it is gone; `write` makes it so, and may record that
-    itself. `action` names the deed that taking back is, `locks` are those under which such deeds
-    are done, in the order in which they are taken.
+    `role` is what the deed itself needs. `hold` keeps others from changing a target until the
+    transaction is over, by the lock under which the deed is done; it is told what the target is to
+    become. `read` gives how the target is, by the names that entries use; `write` makes it so, and
+    may record that itself. Each raises Refused. `action` names the deed that taking back is.
     """
 
     role: StaffRole
+    hold: Callable[[str, StaffRole, State], object]
     read: Callable[[str, Default], State]
     write: Callable[[Actor, str, State, int], AuditEntry | None]
     action: str = ""
-    locks: tuple[int, ...] = (audit.WRITING,)
 
 
 def revert(
@@ -54,21 +54,18 @@ def revert(
             raise Refused("There is no such entry.")
         if said := hindrance(entry):
             raise Refused(said)
-        undo = REGISTRY[entry.action]
-        for lock in undo.locks:
-            current().serialise(lock)
+        undo, before = REGISTRY[entry.action], entry.before or {}
         if not role.may(undo.role):
             raise Refused(f"Taking this back needs the role {undo.role}; yours is {role}.")
+        undo.hold(entry.target, role, before)
         if other := reverted([entry]).get(entry.id):
             raise Refused(f"The entry {other} has taken this back already.")
         present = undo.read(entry.target, default)
         _check(entry, present)
-        wanted = {**present, **(entry.before or {})}
-        names = (entry.before or {}).keys() | (entry.after or {}).keys()
-        written = undo.write(actor, entry.target, wanted, entry.id)
+        written = undo.write(actor, entry.target, {**present, **before}, entry.id)
         if written is not None:
             return written
-        left = undo.read(entry.target, default)
+        left, names = undo.read(entry.target, default), before.keys() | (entry.after or {}).keys()
         was, now = ({name: state.get(name) for name in names} for state in (present, left))
         action = undo.action or entry.action
         return audit.record(actor, action, entry.target, was, now, reverts=entry.id)
@@ -132,11 +129,24 @@ def _said(value: Any) -> str:
 # People.
 
 
+def _number(target: str) -> int:
+    """The row of a person or account; 0, which none has, where the entry names none."""
+    number = target.partition(":")[2]
+    return int(number) if number.isdecimal() and len(number) < 10 else 0
+
+
+def _hold_user(target: str, power: StaffRole, wanted: State) -> None:
+    """As for the deed itself: people with a role in the bot are not for everybody."""
+    try:
+        care.hold(_number(target), power)
+        if "role" in wanted:
+            care.check_gift(_choice(Role, wanted["role"]), power)
+    except care.Refused as error:
+        raise Refused(str(error)) from None
+
+
 def _user(target: str) -> User:
-    number = target.removeprefix("user:")
-    user = User.get_or_none(User.id == int(number)) if number.isdecimal() else None
-    if user is None:
-        raise Refused("This person is not there any more.")
+    user: User = User.get_by_id(_number(target))
     return user
 
 
@@ -181,6 +191,10 @@ def _choice(words: Any, value: Any) -> Any:
 
 
 # Plugins.
+
+
+def _hold_plugins(_target: str, _power: StaffRole, _wanted: State) -> None:
+    current().serialise(switching.CHANGING)
 
 
 def _switch(target: str) -> tuple[str, int]:
@@ -228,9 +242,13 @@ def _set_setting(_actor: Actor, target: str, state: State, _entry: int) -> None:
 # The team.
 
 
+def _hold_admins(target: str, _power: StaffRole, _wanted: State) -> None:
+    current().serialise(admins.CHANGING)
+    _admin(target)
+
+
 def _admin(target: str) -> Admin:
-    number = target.removeprefix("admin:")
-    admin = Admin.get_or_none(Admin.id == int(number)) if number.isdecimal() else None
+    admin: Admin | None = Admin.get_or_none(Admin.id == _number(target))
     if admin is None:
         raise Refused("This account is not there any more.")
     return admin
@@ -249,19 +267,18 @@ def _set_admin_role(actor: Actor, target: str, state: State, entry: int) -> Audi
         raise Refused(str(error)) from None
 
 
+def _of_user(role: StaffRole, write: Callable[..., None], action: str = "") -> Undo:
+    return Undo(role, _hold_user, _read_user, write, action)
+
+
 REGISTRY: Mapping[str, Undo] = {
-    "user.ban": Undo(StaffRole.OPERATOR, _read_user, _set_standing, "user.unban"),
-    "user.unban": Undo(StaffRole.OPERATOR, _read_user, _set_standing, "user.ban"),
-    "user.status": Undo(StaffRole.OPERATOR, _read_user, _set_standing),
-    "user.role": Undo(StaffRole.ADMIN, _read_user, _set_role),
-    "user.language": Undo(StaffRole.OPERATOR, _read_user, _set_language),
-    "plugin.switch": Undo(StaffRole.ADMIN, _read_switch, _set_switch),
-    "plugin.setting": Undo(StaffRole.ADMIN, _read_setting, _set_setting),
-    "admin.role": Undo(
-        StaffRole.OWNER,
-        _read_admin,
-        _set_admin_role,
-        locks=(admins.CHANGING, audit.WRITING),
-    ),
+    "user.ban": _of_user(StaffRole.OPERATOR, _set_standing, "user.unban"),
+    "user.unban": _of_user(StaffRole.OPERATOR, _set_standing, "user.ban"),
+    "user.status": _of_user(StaffRole.OPERATOR, _set_standing),
+    "user.role": _of_user(StaffRole.ADMIN, _set_role),
+    "user.language": _of_user(StaffRole.OPERATOR, _set_language),
+    "plugin.switch": Undo(StaffRole.ADMIN, _hold_plugins, _read_switch, _set_switch),
+    "plugin.setting": Undo(StaffRole.ADMIN, _hold_plugins, _read_setting, _set_setting),
+    "admin.role": Undo(StaffRole.OWNER, _hold_admins, _read_admin, _set_admin_role),
 }
 """What can be taken back."""

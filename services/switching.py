@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from database import db
+from database import current, db
 from services import audit, plugins
 from services.audit import MASK, Actor
 from services.plugins import EVERYWHERE, Preferences, Switches
+
+CHANGING = 0x5317
+"""Key of the lock under which the team changes one switch or setting at a time."""
 
 
 def switch(
@@ -15,6 +18,7 @@ def switch(
 ) -> None:
     """Switch a plugin on or off, in one chat or everywhere; on everywhere ends a suspension."""
     with db.atomic():
+        current().serialise(CHANGING)
         before = switches.stored(plugin, chat_id)
         switches.set(plugin, enabled, chat_id)
         if enabled and chat_id == EVERYWHERE:
@@ -35,6 +39,7 @@ def put(
 ) -> None:
     """Give a setting a value that fits it; `before` is the one in force until now."""
     with db.atomic():
+        current().serialise(CHANGING)
         preferences.set(plugin, key, value)
         _record(actor, plugin, key, before, value, secret=secret)
 
@@ -51,6 +56,7 @@ def reset(
 ) -> None:
     """Give a setting its default back."""
     with db.atomic():
+        current().serialise(CHANGING)
         preferences.reset(plugin, key)
         _record(actor, plugin, key, before, default, secret=secret)
 

@@ -6,32 +6,35 @@ from typing import Any
 
 from flask import current_app
 from marshmallow import fields
-from peewee import SQL
 
-from admin.api.fields import Moment, Told, Whole
+from admin.api.fields import Told, Whole
 from admin.api.routes import Routes, panel
 from admin.questions import Questions
-from models import Inbox, Lease
+from services import pulse
 from services.scopes import Scope
 
 routes = Routes("Health", "How the bot is doing.")
 
-OPEN = SQL("state IN ('queued', 'new', 'replying')")
-"""In the words of the index that is to be used."""
-
 
 class PollerOut(Told):
-    """Who fetches updates, and when it last said that it does."""
+    """Who acts for a bot."""
 
-    name = fields.String()
-    seen_at = Moment()
+    bot_id = Whole()
+    state = fields.String(metadata={"enum": ["running", "silent", "stopped"]})
+    seconds = fields.Float(
+        attribute="ago", metadata={"description": "Since it last gave a sign of life."}
+    )
 
 
 class HealthOut(Told):
-    """How the bot is doing."""
+    """How the bot is doing. What waits is counted up to 10,000: a larger number means more."""
 
-    waiting = Whole(0, metadata={"description": "Updates that are not done yet."})
-    oldest_at = Moment(allow_none=True, metadata={"description": "When the oldest of them came."})
+    inbox = Whole(0, metadata={"description": "Updates that are not done yet."})
+    oldest_seconds = fields.Float(metadata={"description": "How long the oldest has waited."})
+    notices = Whole(0)
+    outgoing = Whole(0, metadata={"description": "Messages of the team to be sent."})
+    unread = Whole(0, metadata={"description": "Messages to the team."})
+    failures = Whole(0, metadata={"description": "Open ones."})
     pollers = fields.List(fields.Nested(PollerOut))
     plugins = fields.Dict(
         keys=fields.String(),
@@ -44,15 +47,10 @@ class HealthOut(Told):
 def get_health() -> dict[str, Any]:
     """See how the bot is doing."""
     panel().refresh()
-    waiting = Inbox.select().where(OPEN)
-    oldest = waiting.order_by(Inbox.received_at).first()
-    leases = Lease.select().order_by(Lease.name)
-    return {
-        "waiting": waiting.count(),
-        "oldest_at": oldest.received_at if oldest else None,
-        "pollers": [{"name": row.name, "seen_at": row.updated_at} for row in leases],
-        "plugins": _plugins(),
-    }
+    at = panel().clock()
+    told = pulse.waiting(at)._asdict()
+    told["oldest_seconds"] = told.pop("oldest")
+    return {**told, "pollers": pulse.pollers(at), "plugins": _plugins()}
 
 
 def _plugins() -> dict[str, str | None]:

@@ -12,18 +12,28 @@ from admin.api.fields import Asked, Moment, Text, Told, Whole, Word
 from admin.api.paging import Paged, Slice, SliceOut, by_id
 from admin.api.routes import Routes, panel
 from admin.auth import rights
+from admin.views.narrow import fitting
+from database import db
 from models import Language, Role, Status, User
-from services import changes, privacy
+from services import care, privacy, search
 from services.cache import open_cache
 from services.scopes import Scope
-from services.traces import words_of
-from staff import StaffRole
 
 routes = Routes("People", "People who have met the bot.")
 
 ONE = "/users/<key:user_id>"
 MAY_BE_SET = [Status.ACTIVE, Status.BANNED]
 """The other statuses are what people did themselves."""
+FACETS = [
+    *fitting(User.role, "Role"),
+    *fitting(User.status, "Status"),
+    *fitting(User.language, "Language"),
+]
+PLAIN: dict[str, Any] = {
+    "telegram_id": User.telegram_id,
+    "referrer_id": User.referrer,
+    "source": User.source,
+}
 
 
 class UserOut(Told):
@@ -54,12 +64,14 @@ class UsersOut(SliceOut):
 class UsersAsked(Paged):
     """Which people."""
 
+    q = Text(100, shortest=1, metadata={"description": "Words of names, an @username, an id."})
     role = Word(Role)
     status = Word(Status)
+    language = Word(Language)
+    source = Text(64, shortest=1)
     telegram_id = Whole(1, digits=True)
     username = Text(64, shortest=1)
     referrer_id = Whole(1, digits=True)
-    active_since = Moment()
 
 
 class UserChange(Asked):
@@ -94,14 +106,14 @@ class ErasureOut(Told):
 @routes.operation("GET", "/users", Scope.USERS_READ, UsersOut, query=UsersAsked)
 def list_users(asked: dict[str, Any]) -> Slice:
     """List people, those who came last first."""
-    query = User.select()
-    for name in ("role", "status", "telegram_id", "referrer_id"):
-        if name in asked:
-            query = query.where(getattr(User, name) == asked[name])
-    if username := asked.get("username"):
-        query = query.where(fn.LOWER(User.username) == username.removeprefix("@").lower())
-    if since := asked.get("active_since"):
-        query = query.where(User.last_activity_at >= since)
+    wanted = [facet.condition(asked[facet.name]) for facet in FACETS if facet.name in asked]
+    wanted += [PLAIN[name] == asked[name] for name in PLAIN.keys() & asked.keys()]
+    if "q" in asked:
+        wanted.append(search.condition(asked["q"]))
+    if "username" in asked:
+        name = asked["username"].removeprefix("@").lower()
+        wanted.append(fn.LOWER(User.username) == name)
+    query = User.select().where(*wanted) if wanted else User.select()
     return by_id(query, User, asked["limit"], asked.get("cursor"))
 
 
@@ -111,46 +123,63 @@ def get_user(user_id: int) -> User:
     return find(user_id)
 
 
-@routes.operation("PATCH", ONE, Scope.USERS_WRITE, UserOut, body=UserChange)
+@routes.operation("PATCH", ONE, Scope.USERS_WRITE, UserOut, body=UserChange, problems=(409,))
 def change_user(change: dict[str, Any], user_id: int) -> User:
     """Ban or unban a person, change their language or their role.
 
-    A role takes the scope `users:roles` too.
+    A role takes the scope `users:roles` too. People with a role in the bot are for those who may
+    give it.
     """
     if "role" in change:
         rights.must(Scope.USERS_ROLES)
-        _refuse_owners(find(user_id), change["role"])
-    user = changes.change_user(
-        rights.actor(),
-        user_id,
-        role=Role(change["role"]) if "role" in change else None,
-        status=Status(change["status"]) if "status" in change else None,
-        language=Language(change["language"]) if "language" in change else None,
-        reason=change["reason"],
-    )
-    return user or abort(404, NOBODY)
+        _refuse_weak(Role(change["role"]))
+    user = find(user_id)
+    _refuse_weak(user.role)
+    who, power = rights.actor(), rights.power()
+    try:
+        with db.atomic():
+            if "status" in change:
+                _set_status(user, Status(change["status"]), change["reason"])
+            if "language" in change:
+                care.set_language(who, user_id, Language(change["language"]), power)
+            if "role" in change:
+                care.set_role(who, user_id, Role(change["role"]), power)
+    except care.Refused as error:
+        abort(409, str(error))
+    return find(user_id)
 
 
-@routes.operation("POST", f"{ONE}/export", Scope.USERS_EXPORT, ExportOut)
+def _set_status(user: User, status: Status, reason: str) -> None:
+    who, power = rights.actor(), rights.power()
+    if status == Status.BANNED:
+        if user.status != Status.BANNED or reason:
+            care.ban(who, [user.id], power, reason=reason)
+    elif not care.unban(who, [user.id], power):
+        care.set_status(who, user.id, status, power)
+
+
+@routes.operation("POST", f"{ONE}/export", Scope.USERS_EXPORT, ExportOut, problems=(409,))
 def export_user(user_id: int) -> Response:
     """Get all that is held on a person, of the core and of the plugins."""
-    hooks = panel().registry.hooks("export_user")
-    held = changes.export_user(rights.actor(), find(user_id), hooks)
+    find(user_id)
+    try:
+        held = care.export(rights.actor(), user_id, panel().registry.hooks("export_user"))
+    except care.Refused as error:
+        abort(409, str(error))
     return Response(json.dumps(held, default=str), content_type="application/json")
 
 
 @routes.operation("POST", f"{ONE}/erase", Scope.USERS_ERASE, ErasureOut, problems=(409,))
 def erase_user(user_id: int) -> privacy.Receipt:
     """Erase a person everywhere. It cannot be undone; of a ban the bare id stays."""
-    user = find(user_id)
-    person = privacy.person_of(user)
+    _refuse_weak(find(user_id).role)
+    hooks = panel().registry.hooks("delete_user")
     try:
-        receipt = changes.erase_user(rights.actor(), user, panel().registry.hooks("delete_user"))
-    except privacy.Erasing as error:
+        receipt, words = care.erase(rights.actor(), user_id, rights.power(), hooks)
+    except care.Refused as error:
         abort(409, str(error))
-    redis_url = panel().settings.redis_url
-    if redis_url:
-        open_cache(redis_url.reveal()).forget(words_of(person))
+    if redis_url := panel().settings.redis_url:
+        open_cache(redis_url.reveal()).forget(words)
     return receipt
 
 
@@ -163,8 +192,7 @@ def find(user_id: int) -> User:
     return user or abort(404, NOBODY)
 
 
-def _refuse_owners(user: User, role: str) -> None:
-    """Let only owners of the panel make owners of the bot, or take that from them."""
-    who = rights.caller()
-    if Role.OWNER in (user.role, role) and who and not who.admin.role.may(StaffRole.OWNER):
-        abort(403, "Only an owner of the panel decides who owns the bot.")
+def _refuse_weak(role: Role) -> None:
+    """Leave people who have a role in the bot to those who may give it."""
+    if not rights.power().may(needed := care.NEEDED[role]):
+        abort(403, f"The role {role} in the bot is for the role {needed} in the panel.")

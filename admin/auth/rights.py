@@ -215,8 +215,8 @@ def _to(endpoint: str) -> Response:
 
 
 def power() -> StaffRole:
-    """The role of whoever is signed in; for routes that need one."""
-    who = visitor()
+    """The role of whoever is signed in, or whose token it is; for routes that need one."""
+    who = caller() or visitor()
     return who.admin.role if who else StaffRole.VIEWER
 
 

@@ -81,12 +81,17 @@ def test_unknown_paths_and_methods_are_not_named(
     assert (fields["method"], fields["route"], fields["admin_id"]) == ("other", None, None)
 
 
-def test_probes_fill_no_log(visit: Visit, caplog: pytest.LogCaptureFixture) -> None:
-    """They come every few seconds, and are told at the level DEBUG alone."""
+def test_probes_and_files_fill_no_log(visit: Visit, caplog: pytest.LogCaptureFixture) -> None:
+    """They are many, and are told at the level DEBUG alone; a file that is missing is not."""
     caplog.set_level(logging.DEBUG)
-    with visit(None).get("/healthz"):
-        pass
-    assert line(caplog).levelname == "DEBUG"
+    for path, level in (
+        ("/healthz", "DEBUG"),
+        ("/static/panel.css", "DEBUG"),
+        ("/static/none.css", "INFO"),
+    ):
+        with visit(None).get(path):
+            pass
+        assert line(caplog).levelname == level
 
 
 def test_an_error_of_ours_says_under_which_id_it_is_in_the_log(

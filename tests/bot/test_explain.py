@@ -197,13 +197,17 @@ def test_a_chat_that_was_taken_over(kit: ChatKit) -> None:
     """The bot is silent in a chat that somebody of the team has, and everywhere when it paused."""
     admin = Admin.create(name="ada")
     taken = Takeover.create(bot_id=kit.bot_id, chat_id=BOB, admin=admin)
-    said = ask(kit, "/ping")
-    assert said.outcome == "silent" and "ada has taken it over" in last(said)[1]
-    assert ask(kit, "/ping", chat=GROUP_ID).outcome == "ok"
+    kit.core.takeovers.refresh()
+    said = agreed(kit, "/ping")
+    assert said.outcome == "silent" and "ada has taken the chat over" in last(said)[1]
+    assert agreed(kit, "/ping@sandbox_bot", kit.group).outcome == "ok"
     Takeover.update(chat_id=0).where(Takeover.id == taken.id).execute()
-    assert "paused the bot everywhere" in last(ask(kit, "/ping", chat=GROUP_ID))[1]
+    kit.core.takeovers.refresh()
+    said = agreed(kit, "/ping@sandbox_bot", kit.group)
+    assert said.outcome == "silent" and "paused the bot everywhere" in last(said)[1]
     Takeover.update(bot_id=5).execute()
-    assert ask(kit, "/ping").outcome == "ok"
+    kit.core.takeovers.refresh()
+    assert agreed(kit, "/ping").outcome == "ok"
 
 
 def test_a_message_in_a_group(kit: ChatKit) -> None:

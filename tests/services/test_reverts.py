@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,11 +11,12 @@ import pytest
 from choices import Language, Role, StaffRole, Status
 from database import Database, now
 from models import Ban, PluginSetting, PluginSwitch, Suspension, User
-from services import admins, audit, plugins, reverts, users
+from services import admins, audit, care, plugins, reverts, switching, users
 from services.audit import MASK, Actor
 from services.plugins import Preferences, Rest, Switches
 from services.reverts import Refused, revert
 from staff import Admin, AuditEntry
+from tests.together import run_together
 
 ADA = Actor(1, "ada")
 OWNER = StaffRole.OWNER
@@ -206,7 +208,7 @@ def test_it_needs_the_right_of_the_deed(database: Database, action: str, role: S
     """Nobody can undo what they could not do."""
     entry = audit.record(ADA, action, "user:1", {"x": 1}, {"x": 2})
     for each in StaffRole:
-        wanted = "needs the role" if not each.may(role) else "not there any more|was changed since"
+        wanted = "needs the role" if not each.may(role) else "no such|not there|was changed since"
         with pytest.raises(Refused, match=wanted):
             revert(ADA, each, entry.id)
 
@@ -219,8 +221,8 @@ def test_it_needs_the_right_of_the_deed(database: Database, action: str, role: S
         ("user.ban", "user:1", {"status": "active"}, None, "does not say what was before"),
         ("plugin.setting", "plugin:a.b", {"value": MASK}, {"value": "changed"}, "no secrets"),
         ("plugin.setting", "plugin:a.b", {"secret": ""}, {"secret": "changed"}, "no secrets"),
-        ("user.ban", "user:99", {"status": "active"}, {"status": "banned"}, "This person"),
-        ("user.ban", "user:x", {"status": "active"}, {"status": "banned"}, "This person"),
+        ("user.ban", "user:99", {"status": "active"}, {"status": "banned"}, "no such person"),
+        ("user.ban", "user:x", {"status": "active"}, {"status": "banned"}, "no such person"),
         ("admin.role", "admin:99", {"role": "owner"}, {"role": "viewer"}, "This account"),
         ("plugin.switch", "plugin:a@b", {"enabled": True}, {"enabled": False}, "which switch"),
         ("user.role", "user:1", {"role": "king"}, {"role": "user"}, "not known to this release"),
@@ -250,3 +252,82 @@ def test_which_entries_were_taken_back(database: Database) -> None:
     made = revert(ADA, OWNER, first.id)
     assert reverts.reverted([first, made]) == {first.id: made.id}
     assert reverts.reverted([]) == {}
+
+
+def test_all_that_the_pages_do_is_taken_back(database: Database) -> None:
+    """Each deed of the services that has an undo leaves an entry that the undo understands."""
+    user, switches, preferences = person(), Switches(), Preferences()
+    deeds: list[Callable[[], object]] = [
+        lambda: care.ban(ADA, [user.id], OWNER, reason="spam", until=UNTIL),
+        lambda: care.set_role(ADA, user.id, Role.MODERATOR, OWNER),
+        lambda: care.set_language(ADA, user.id, Language.RU, OWNER),
+        lambda: care.set_status(ADA, user.id, Status.BLOCKED, OWNER),
+        lambda: switching.switch(ADA, switches, "ping", False),
+        lambda: switching.switch(ADA, switches, "ping", False, -100),
+        lambda: switching.put(ADA, preferences, "notes", "limit", 30, before=20),
+    ]
+    for deed in deeds:
+        before = state(user)
+        deed()
+        assert state(user) != before
+        newest = AuditEntry.select().order_by(AuditEntry.id.desc()).get()
+        revert(ADA, OWNER, newest.id, default=lambda plugin, key: 20)
+        assert state(user) == before
+    care.ban(ADA, [user.id], OWNER, reason="spam")
+    before = state(user)
+    care.unban(ADA, [user.id], OWNER)
+    revert(ADA, OWNER, AuditEntry.select().order_by(AuditEntry.id.desc()).get().id)
+    assert state(user) == before and audit.verify() is None
+
+
+def state(user: User) -> tuple[object, ...]:
+    """What the deeds change."""
+    fresh, off = User.get_by_id(user.id), PluginSwitch.select().where(~PluginSwitch.enabled)
+    settings = [(row.key, row.value) for row in PluginSetting.select()]
+    switches = sorted((row.plugin, row.chat_id) for row in off)
+    return (standing(user), fresh.role, fresh.language, switches, settings)
+
+
+def test_people_with_a_role_are_for_those_who_may_act_on_them(database: Database) -> None:
+    """Nobody bans an owner of the bot, or makes one, by way of the log."""
+    user = person(role=Role.OWNER)
+    users.ban(user, by=None, reason="x")
+    unbanned = audit.record(
+        ADA, "user.ban", f"user:{user.id}", {"status": "active"}, {"status": "banned"}
+    )
+    with pytest.raises(Refused, match="this needs the role owner"):
+        revert(ADA, StaffRole.ADMIN, unbanned.id)
+    users.set_role(user, Role.USER)
+    risen = audit.record(ADA, "user.role", f"user:{user.id}", {"role": "owner"}, {"role": "user"})
+    with pytest.raises(Refused, match="you need a higher role than admin"):
+        revert(ADA, StaffRole.ADMIN, risen.id)
+    assert User.get_by_id(user.id).role == Role.USER
+    revert(ADA, OWNER, risen.id)
+    assert User.get_by_id(user.id).role == Role.OWNER
+
+
+@pytest.mark.parametrize("kind", ["user.ban", "plugin.switch", "admin.role"])
+def test_of_two_at_once_one_takes_it_back(database: Database, kind: str) -> None:
+    """Two people press the button in the same moment: one entry, and one sentence."""
+    user = person()
+    if kind == "user.ban":
+        entry = ban(user)
+    elif kind == "plugin.switch":
+        switching.switch(ADA, Switches(), "ping", False)
+        entry = AuditEntry.get()
+    else:
+        admins.create(ADA, "olga", StaffRole.OWNER)
+        entry = admins.set_role(ADA, admins.create(ADA, "ben", StaffRole.VIEWER), OWNER)
+    database.close()
+    refusals: list[str] = []
+
+    def press() -> None:
+        with database.connection_context():
+            try:
+                revert(ADA, OWNER, entry.id)
+            except Refused as error:
+                refusals.append(str(error))
+
+    run_together(press, press, press)
+    taken = AuditEntry.select().where(AuditEntry.reverts == entry.id).count()
+    assert (taken, len(refusals)) == (1, 2) and audit.verify() is None
