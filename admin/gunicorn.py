@@ -14,10 +14,12 @@ from typing import Any
 from admin.bounds import BODY, METHODS
 from admin.folder import make_folder, memory, remove_folder
 from admin.server_log import start_log
+from bot.reports import report
 from bot.serve import check
 from bot.tables import wait_for
+from bot.tracing import tracing
 from bot.trial import PASSED, run_verb
-from database import open_database
+from database import current, open_database
 from settings import SettingsError, load
 
 log = logging.getLogger(__name__)
@@ -75,10 +77,18 @@ def post_fork(_server: Any, _worker: Any) -> None:
     """Give a new worker a log of its own, and take from it what only its parent is to have."""
     _held["metrics"].socket.close()
     _held["log"] = start_log(_settings)
+    report(_settings, app="panel")
+    tracing.start(_settings, app="panel")
+
+
+def worker_exit(_server: Any, _worker: Any) -> None:
+    """Let the last traces go."""
+    tracing.stop()
 
 
 def post_worker_init(worker: Any) -> None:
     """Say that a worker is there."""
+    tracing.watch(current())
     log.info("panel_worker_ready", extra={"worker": worker.pid})
 
 

@@ -14,6 +14,8 @@ from werkzeug.wsgi import get_host
 
 from admin import probes
 from admin.bounds import METHODS
+from bot.logs import topic
+from bot.tracing import tracing
 from settings import Settings
 
 log = logging.getLogger(__name__)
@@ -25,6 +27,14 @@ GIVEN = re.compile(r"[A-Za-z0-9._-]{8,64}")
 def request_id() -> str:
     """The id of the request that is being answered."""
     return str(g.get("request_id", ""))
+
+
+def _method() -> str:
+    return request.method if request.method in METHODS else "other"
+
+
+def _route() -> str | None:
+    return request.url_rule.rule if request.url_rule else None
 
 
 def is_dull(response: Response) -> bool:
@@ -45,11 +55,15 @@ class Traffic:
         """See every request of an application first, and its answer last."""
         app.before_request(self.begin)
         app.after_request(self.end)
+        app.teardown_request(self.leave)
 
     def begin(self) -> None:
         """Name the request. Whoever probes may come by an address instead of a name of ours."""
         g.request_id = self._identify()
         g.began = self._ticks()
+        topic.fields = {"request_id": g.request_id}
+        g.span = tracing.span("request", method=_method(), route=_route() or "none")
+        g.span.__enter__()
         if self._hosts and request.blueprint != probes.NAME:
             self._refuse_stranger()
 
@@ -63,8 +77,8 @@ class Traffic:
         began, who = g.get("began", self._ticks()), g.get("caller") or g.get("visitor")
         fields = {
             "request_id": request_id(),
-            "method": request.method if request.method in METHODS else "other",
-            "route": request.url_rule.rule if request.url_rule else None,
+            "method": _method(),
+            "route": _route(),
             "status": response.status_code,
             "address": request.remote_addr,
             "admin_id": who.admin.id if who else None,
@@ -76,6 +90,12 @@ class Traffic:
 
         response.call_on_close(say)
         return response
+
+    def leave(self, _error: BaseException | None) -> None:
+        """What this thread logs from now on belongs to no request."""
+        topic.fields = {}
+        if span := g.pop("span", None):
+            span.__exit__(None, None, None)
 
     def _identify(self) -> str:
         """An id of ours; a proxy that is trusted may have given one."""

@@ -23,6 +23,7 @@ from bot.outbox import Outbox
 from bot.plugin import Handler, Plugin
 from bot.registry import Registry
 from bot.runtime import PASS
+from bot.tracing import tracing
 from database import db
 from models import User
 from services.users import People
@@ -119,16 +120,17 @@ class Dispatch:
             self._excuse(turn, handler)
             return None
         reply = None
-        if handler.atomic:
-            self._call_atomic(turn, handler)
-        else:
-            reply = handler.func(turn.ctx)
-            if isinstance(reply, str) and reply:
-                if turn.item.kind == "callback_query":
-                    turn.ctx.send_text(reply)  # before the spinner stops
-                else:
-                    turn.reply = turn.ctx.place_text(reply)
-            turn.outcome = "ok"
+        with tracing.span("handler", plugin=handler.plugin, handler=handler.name):
+            if handler.atomic:
+                self._call_atomic(turn, handler)
+            else:
+                reply = handler.func(turn.ctx)
+                if isinstance(reply, str) and reply:
+                    if turn.item.kind == "callback_query":
+                        turn.ctx.send_text(reply)  # before the spinner stops
+                    else:
+                        turn.reply = turn.ctx.place_text(reply)
+                turn.outcome = "ok"
         self.breaker.leave(handler.plugin)
         return CONTINUE if reply is PASS else None
 

@@ -49,6 +49,8 @@ class Item:
     """The throttle let it through: it does not pay again when it runs again."""
     user: User | None = None
     received: datetime | None = None
+    trace: Any = None
+    """The span of the poll that brought it, when there are traces."""
 
     @property
     def key(self) -> LaneKey:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from bot.logs import topic
+from bot.tracing import tracing
 from bot.wire import Ambiguous, NeverSent, Reply
 
 if TYPE_CHECKING:
@@ -30,11 +31,14 @@ class Meter:
     def start(self, method: str) -> Callable[[Outcome], None]:
         """Note the time, and which update is at it."""
         started, about = self._clock(), topic.fields
+        close = tracing.begin("api_call", method=method)
 
         def end(outcome: Outcome) -> None:
             seconds = self._clock() - started
             code = CODES.get(type(outcome)) or str(getattr(outcome, "status", ""))
             self._metrics.api(method, code, seconds)
+            if close is not None:
+                close(code)
             if log.isEnabledFor(logging.DEBUG):
                 facts = {"method": method, "code": code, "duration_ms": round(seconds * 1000, 2)}
                 log.debug("api_call", extra={**about, **facts})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-from collections import Counter as Counts
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Generic, TypeVar
@@ -270,9 +269,12 @@ class Metrics:
 
     def finished(self, received: Iterable[datetime | None], at: datetime) -> None:
         """Count updates that ended now, by when they were received."""
-        seen = Counts(received)
+        counts: dict[datetime, int] = {}
+        for since in received:
+            if since is not None:
+                counts[since] = counts.get(since, 0) + 1
         self.update_time.observe(
-            {max(0.0, (at - since).total_seconds()): seen[since] for since in seen if since}
+            {max(0.0, (at - since).total_seconds()): times for since, times in counts.items()}
         )
 
     def allow_commands(self, *names: str) -> None:

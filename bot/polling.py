@@ -7,11 +7,13 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, Protocol
 
 from bot.client import Ambiguous, Client, NeverSent, Stopping
 from bot.inbox import Inbox, Item, LaneKey, lanes_of
 from bot.lease import Fenced
+from bot.tracing import tracing
 from database import db, is_outage
 
 log = logging.getLogger(__name__)
@@ -86,6 +88,10 @@ class Poller:
         if self._prepare:
             self._prepare()
             self._prepare = None
+        with tracing.span("poll"):
+            return self._step(timeout)
+
+    def _step(self, timeout: int) -> int:
         updates = self.client.get_updates(
             offset=self._offset, timeout=timeout, limit=100, allowed_updates=self.kinds
         )
@@ -96,11 +102,7 @@ class Poller:
             return 0
         self.lanes.expect(self.client.bot_id)
         free = max(0, self.threads - self.lanes.busy())
-        items = self._perform(
-            lambda: self.inbox.accept(
-                self.client.bot_id, updates, idle=self.lanes.idle, threads=free
-            )
-        )
+        items = self._perform(partial(self._accept, updates, free, tracing.here()))
         self._received(updates, len(updates) - len(items))
         self._offset = 1 + max(
             (u["update_id"] for u in updates if type(u.get("update_id")) is int),
@@ -113,6 +115,15 @@ class Poller:
         self.lanes.wake(lanes_of(self.client.bot_id, known))
         self.lanes.put(items)
         return len(items)
+
+    def _accept(self, updates: list[dict[str, Any]], free: int, trace: Any) -> list[Item]:
+        with tracing.span("accept", trace):
+            items = self.inbox.accept(
+                self.client.bot_id, updates, idle=self.lanes.idle, threads=free
+            )
+        for item in items if trace is not None else ():
+            item.trace = trace
+        return items
 
     def run(self, stop: threading.Event, failed: Callable[[Exception], None]) -> None:
         """Fetch until `stop`; what waiting does not mend goes to `failed` and ends it."""

@@ -20,10 +20,12 @@ from bot.registry import Registry
 from bot.relay import Relay
 from bot.reload import Watcher, snapshot
 from bot.renewal import Renewal
+from bot.reports import report
 from bot.safekeeping import Safekeeping
 from bot.safekeeping import make as make_backup
 from bot.tables import pending, refuse_pending
 from bot.tally import Tally
+from bot.tracing import tracing
 from bot.trial import PASSED, run_verb
 from bot.upgrade import migrate
 from bot.wire import CurlWire
@@ -50,10 +52,14 @@ def main(settings: Settings, *, again: bool = False) -> int:
         raise SettingsError("BOT_MODE must be polling: this release has no webhook mode yet")
     writer = setup(settings.log_level, settings.log_format)
     try:
+        report(settings)
+        tracing.start(settings)
         process = build(settings, again=again)
+        tracing.watch(current())
         begin(process.core.parts.registry)
         code = process.run()
     finally:
+        tracing.stop()
         writer.stop()
     if process.again:
         if AGAIN not in sys.orig_argv:

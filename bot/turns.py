@@ -25,6 +25,7 @@ from bot.middleware import Step, Turn, describe, failure_of
 from bot.quarantine import KILLS, Judgement, Quarantine
 from bot.reading import read
 from bot.sending import Sending
+from bot.tracing import tracing
 from database import db, is_outage
 from services import failures
 
@@ -110,7 +111,8 @@ class Turns:
         """Bring an update to an end; whatever is logged meanwhile tells which one it was."""
         topic.fields = {"bot_id": item.bot_id, "update_id": item.update_id}
         try:
-            return self._persist(item, attempt)
+            with tracing.span("update", item.trace, bot_id=item.bot_id, update_id=item.update_id):
+                return self._persist(item, attempt)
         finally:
             topic.fields = {}
 

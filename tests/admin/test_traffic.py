@@ -7,11 +7,17 @@ import logging
 
 import pytest
 from flask import Flask
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from admin.app import create_app
+from admin.auth.rights import anybody
 from admin.panel import Panel
+from bot import logs
+from bot.tracing import tracing
+from settings import Settings
 from staff import StaffRole
 from tests.admin.conftest import Visit
+from tests.bot.test_logs import Page
 
 LINE = "panel_request"
 
@@ -103,8 +109,6 @@ def test_an_error_of_ours_says_under_which_id_it_is_in_the_log(
     def broken() -> str:
         raise ValueError("a secret of the inside")
 
-    from admin.auth.rights import anybody
-
     app.view_functions["broken"] = anybody(broken)
     answer = visit(None).get("/login/broken")
     number = answer.headers["X-Request-ID"]
@@ -130,3 +134,39 @@ def test_a_probe_may_come_by_any_address(panel: Panel) -> None:
     """An orchestrator knows the address of a container, and no name of it."""
     browser = changed(panel, trusted_hosts=("bot.example.org",)).test_client()
     assert browser.get("/healthz", headers={"Host": "10.0.0.7:8000"}).status_code == 200
+
+
+def test_a_request_ties_its_lines_together(app: Flask, visit: Visit) -> None:
+    """Whatever is logged while a request is answered has its id; what comes later has none."""
+    page = Page()
+    handle = logs.setup("INFO", "json", app="panel", stream=page)
+
+    @app.get("/login/tied")
+    def tied() -> str:
+        logging.getLogger("services.sample").warning("in between")
+        return "well"
+
+    app.view_functions["tied"] = anybody(tied)
+    with visit(None).get("/login/tied") as answer:
+        number = answer.headers["X-Request-ID"]
+    logging.getLogger("services.sample").warning("afterwards")
+    handle.stop()
+    found = {line["event"]: line for line in page.objects()}
+    assert found["in between"]["request_id"] == found["panel_request"]["request_id"] == number
+    assert "request_id" not in found["afterwards"]
+    assert {line["app"] for line in page.objects()} == {"panel"}
+
+
+def test_a_request_is_one_trace(app: Flask, visit: Visit) -> None:
+    """The route and its statements, without the path or a word of the visitor."""
+    exporter = InMemorySpanExporter()
+    settings = Settings(otel_endpoint="http://127.0.0.1:4318")
+    tracing.start(settings, app="panel", exporter=exporter)
+    try:
+        visit(None).get("/login?next=swordfish")
+        tracing._processor.force_flush()
+    finally:
+        tracing.stop()
+    (span,) = exporter.get_finished_spans()
+    assert dict(span.attributes or {}) == {"method": "GET", "route": "/login"}
+    assert "swordfish" not in span.to_json()

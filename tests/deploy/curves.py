@@ -65,7 +65,8 @@ def say(value: float, unit: str) -> str:
     sign = UNITS[unit]
     if unit == "percentunit":
         return f"{value * 100:.3g} %"
-    size, prefix = next((p for p in PREFIXES if abs(value) >= p[0] * 0.999), (1, ""))
+    usable = PREFIXES if unit == "s" else PREFIXES[:4]
+    size, prefix = next((p for p in usable if abs(value) >= p[0] * 0.999), (1, ""))
     return f"{value / size:.3g} {prefix}{sign}".strip()
 
 
