@@ -37,6 +37,7 @@ from admin.views.failures import Failures
 from admin.views.overview import Overview
 from admin.views.page import Page
 from admin.views.plugins import Plugins
+from admin.views.shown import SHOWN
 from admin.views.system import System
 from admin.views.tokens import Tokens
 from admin.views.users import Users
@@ -140,6 +141,7 @@ def configure(app: Flask, panel: Panel) -> None:
         TEMPLATES_AUTO_RELOAD=False,
     )
     app.jinja_env.auto_reload = False
+    app.jinja_env.globals.update(SHOWN)
     if hops := settings.trusted_proxies:
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
             app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops

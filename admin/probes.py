@@ -11,7 +11,7 @@ from admin.auth.rights import anybody
 from admin.panel import Panel
 from bot.loader import sources
 from database import current, is_outage
-from services import health
+from services import pulse
 from services.migrations import pending
 
 NAME = "probes"
@@ -85,8 +85,8 @@ class Probes:
 
     def _bot(self) -> Findings:
         at = self.panel.clock()
-        waits = health.wait(at)
-        silence = health.silence(self.panel.settings.bot_ids, at)
+        waits = pulse.wait(at)
+        silence = pulse.silence(self.panel.settings.bot_ids, at)
         inbox = OK if waits <= LATE else f"an update waits for {waits:.0f} s"
         if silence is None:
             return {"inbox": inbox, "poller": "not running"}

@@ -37,7 +37,7 @@ class Station(NamedTuple):
 def poller(turn: Turn, at: datetime) -> Station:
     """Whether any process fetches what is written to the bot."""
     bot_id = turn.item.bot_id
-    found = next((each for each in pulse.pollers(at) if each.bot_id == bot_id), None)
+    found = pulse.poller(bot_id, at)
     if found is None or found.state == "stopped":
         return Station("Poller", "No process polls for this bot: start one, `python -m bot run`.")
     said = f"{found.place} polls for this bot; its last beat was {found.ago:.0f} s ago"

@@ -23,6 +23,8 @@ READABLE = 11
 TOUCHED = timedelta(minutes=1)
 """How often it is written down that a token is in use."""
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,31}")
+MAKING = 0xA917
+"""Key of the lock under which tokens are made one at a time; the log's comes last of all."""
 MOST = 50
 """Tokens in force that one account may have."""
 
@@ -46,7 +48,7 @@ def create(
     wanted = sorted(set(scopes))
     _check(admin, name, wanted)
     with db.atomic():
-        current().serialise(audit.WRITING)
+        current().serialise(MAKING)
         mine = [token for token in of(admin) if is_in_force(token, at)]
         if name in {token.name for token in mine}:
             raise Refused(f"You have a token called {name} already: choose another name.")

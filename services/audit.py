@@ -104,6 +104,11 @@ def verify_part(after: int, *, limit: int = BATCH) -> Part:
     return Part(last, count, None, over=count < limit)
 
 
+def person(user_id: int) -> str:
+    """What the log calls a person: by the row, so that nothing of an erased one stays."""
+    return f"user:{user_id}"
+
+
 def changed_people(number: int | None) -> tuple[int, list[int]]:
     """The newest entry, and the ids of the people's rows that those after a number are about.
 

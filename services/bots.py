@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import NamedTuple
 
 from peewee import SQL
 
-from models import Bot, Inbox, Lease
+from models import Bot, Inbox
+from services import pulse
 
-ALIVE = timedelta(seconds=10)
-"""Without a beat of its lease for so long a process is taken for gone."""
 COUNTED = 10_000
 """Updates up to which those that wait are counted."""
-WAITING = SQL("state IN ('queued', 'new', 'replying')")
-"""As the index has it, not as parameters: else the index would not be used."""
 
 
 class Standing(NamedTuple):
@@ -33,25 +30,19 @@ class Standing(NamedTuple):
 
 def standing(bot_id: int, at: datetime) -> Standing:
     """What is known of a bot at this time."""
-    lease = Lease.get_or_none(Lease.name == f"poller:{bot_id}", Lease.owner != "")
+    poller = pulse.poller(bot_id, at)
     mine = Inbox.select(Inbox.received_at).where(Inbox.bot_id == bot_id)
     newest = mine.order_by(Inbox.bot_id.desc(), Inbox.update_id.desc()).first()
-    waiting = Inbox.select(SQL("1")).where(Inbox.bot_id == bot_id, WAITING)
+    waiting = Inbox.select(SQL("1")).where(Inbox.bot_id == bot_id, pulse.OPEN)
     return Standing(
         bot_id,
         Bot.get_or_none(Bot.id == bot_id),
-        readable(lease.owner) if lease else "",
-        lease.updated_at if lease else None,
-        lease is not None and at - lease.updated_at < ALIVE,
+        poller.place if poller else "",
+        poller.beat_at if poller and poller.owner else None,
+        poller is not None and poller.state == "running",
         newest.received_at if newest else None,
         int(waiting.limit(COUNTED + 1).count()),
     )
-
-
-def readable(owner: str) -> str:
-    """The owner of a lease as a person reads it."""
-    host, _, pid, _ = (owner.split("/") + [""] * 3)[:4]
-    return f"{host}, process {pid}" if pid else host
 
 
 def known() -> list[int]:

@@ -1,7 +1,9 @@
 """Care: what the team does to a person, each with its entry in the audit log.
 
 Rows are locked before the log is, in the order of their ids. Whoever acts has a role in the
-panel, `power`; people who have a role in the bot are for those who may give it.
+panel, `power`; people who have a role in the bot are for those who may give it. `reverts` is the
+entry that a deed takes back. The log never holds what somebody wrote of a person: it would stay
+when the person is erased.
 """
 
 from __future__ import annotations
@@ -29,8 +31,20 @@ NEEDED = {
 """Who may act on whom."""
 
 
+GIVEN, ANOTHER = "given", "given anew"
+"""What the log says of the reason of a ban: that there is one, or another one than before."""
+
+
 class Refused(ValueError):
     """Something may not be done, or cannot; one sentence that says why."""
+
+
+class Gone(Refused):
+    """There is no such person any more."""
+
+
+class Forbidden(Refused):
+    """Whoever acts needs a higher role for this."""
 
 
 def ban(
@@ -40,6 +54,7 @@ def ban(
     *,
     reason: str = "",
     until: datetime | None = None,
+    reverts: int | None = None,
 ) -> int:
     """Ban people until a time, or for good; give how many there were. Raises Refused."""
     reason = reason.strip().replace("\0", "")[: users.REASON_SIZE]
@@ -47,36 +62,79 @@ def ban(
         people = _people(user_ids, power)
         by = _as_user(actor)
         for user in people:
-            before = _ban_of(user)
+            old = Ban.get_or_none(Ban.user == user.id)
+            before = standing(user, old)
             users.ban(user, by=by, until=until, reason=reason)
-            audit.record(actor, "user.ban", _target(user), before, _ban_of(user))
+            after = standing(user)
+            if old and reason and old.reason not in ("", reason):
+                after["reason"] = ANOTHER
+            audit.record(actor, "user.ban", audit.person(user.id), before, after, reverts=reverts)
     return len(people)
 
 
-def unban(actor: Actor, user_ids: Sequence[int], power: StaffRole) -> int:
-    """End the bans of people; give how many had one. Raises Refused."""
+def unban(
+    actor: Actor,
+    user_ids: Sequence[int],
+    power: StaffRole,
+    *,
+    status: Status = Status.ACTIVE,
+    reverts: int | None = None,
+) -> int:
+    """End the bans of people, who are `status` then; give how many had one. Raises Refused."""
     count = 0
     with db.atomic():
         for user in _people(user_ids, power):
-            before = _ban_of(user)
-            if users.unban(user):
-                audit.record(actor, "user.unban", _target(user), before, _ban_of(user))
+            before = standing(user)
+            if users.unban(user, status):
+                after = standing(user)
+                audit.record(
+                    actor, "user.unban", audit.person(user.id), before, after, reverts=reverts
+                )
                 count += 1
     return count
 
 
-def set_role(actor: Actor, user_id: int, role: Role, power: StaffRole) -> User:
+def change(
+    actor: Actor,
+    user_id: int,
+    power: StaffRole,
+    *,
+    role: Role | None = None,
+    status: Status | None = None,
+    language: Language | None = None,
+    reason: str = "",
+) -> User:
+    """Change several things of a person, all or none; `reason` is that of a ban. Raises Refused."""
+    with db.atomic():
+        user = hold(user_id, power)
+        if status == Status.BANNED:
+            if reason or user.status != status:
+                ban(actor, [user_id], power, reason=reason)
+        elif status is not None and not unban(actor, [user_id], power, status=status):
+            set_status(actor, user_id, status, power)
+        if language is not None:
+            set_language(actor, user_id, language, power)
+        if role is not None:
+            set_role(actor, user_id, role, power)
+        return hold(user_id, StaffRole.OWNER)
+
+
+def set_role(
+    actor: Actor, user_id: int, role: Role, power: StaffRole, *, reverts: int | None = None
+) -> User:
     """Give a person another role: for admins; to make, or unmake, an owner: for owners."""
     with db.atomic():
         user = hold(user_id, power)
         check_gift(role, power)
         before = {"role": user.role}
         users.set_role(user, role)
-        _record(actor, "user.role", user, before, {"role": role})
+        _record(actor, "user.role", user, before, {"role": role}, reverts)
     return user
 
 
-def set_status(actor: Actor, user_id: int, status: Status, power: StaffRole) -> User:
+def set_status(
+    actor: Actor, user_id: int, status: Status, power: StaffRole, *, reverts: int | None = None
+) -> User:
     """Correct a person's status; bans have a way of their own. Raises Refused."""
     with db.atomic():
         user = hold(user_id, power)
@@ -84,17 +142,24 @@ def set_status(actor: Actor, user_id: int, status: Status, power: StaffRole) -> 
             raise Refused("A ban has a reason and an end: use ban and unban.")
         before = {"status": user.status}
         users.set_status(user, status)
-        _record(actor, "user.status", user, before, {"status": status})
+        _record(actor, "user.status", user, before, {"status": status}, reverts)
     return user
 
 
-def set_language(actor: Actor, user_id: int, language: Language, power: StaffRole) -> User:
+def set_language(
+    actor: Actor,
+    user_id: int,
+    language: Language,
+    power: StaffRole,
+    *,
+    reverts: int | None = None,
+) -> User:
     """Have the bot speak another language with a person. Raises Refused."""
     with db.atomic():
         user = hold(user_id, power)
         before = {"language": user.language}
         users.set_language(user, language)
-        _record(actor, "user.language", user, before, {"language": language})
+        _record(actor, "user.language", user, before, {"language": language}, reverts)
     return user
 
 
@@ -109,7 +174,7 @@ def end_conversation(actor: Actor, user_id: int, bot_id: int, chat_id: int) -> b
             return False
         Conversation.delete().where(mine).execute()
         before = {"bot": bot_id, "step": row.step}
-        audit.record(actor, "user.conversation", _target(user), before, {"step": None})
+        audit.record(actor, "user.conversation", audit.person(user.id), before, {"step": None})
     return True
 
 
@@ -121,7 +186,7 @@ def note(actor: Actor, user_id: int, text: str) -> StaffNote:
     with db.atomic():
         user = hold(user_id, StaffRole.OWNER)
         row: StaffNote = StaffNote.create(user=user, admin=actor.admin_id, text=text)
-        audit.record(actor, "user.note", _target(user), after={"note": row.id})
+        audit.record(actor, "user.note", audit.person(user.id), after={"note": row.id})
     return row
 
 
@@ -132,7 +197,7 @@ def drop_note(actor: Actor, note_id: int) -> bool:
         if row is None or row.admin_id is None or row.admin_id != actor.admin_id:
             return False
         StaffNote.delete().where(StaffNote.id == row.id).execute()
-        audit.record(actor, "user.note", f"user:{row.user_id}", {"note": row.id})
+        audit.record(actor, "user.note", audit.person(row.user_id), {"note": row.id})
     return True
 
 
@@ -141,7 +206,7 @@ def export(actor: Actor, user_id: int, hooks: privacy.Hooks) -> dict[str, Any]:
     with db.atomic():
         user = hold(user_id, StaffRole.OWNER)
         held = privacy.export(user.telegram_id, hooks)
-        audit.record(actor, "user.export", _target(user))
+        audit.record(actor, "user.export", audit.person(user.id))
     return held
 
 
@@ -160,21 +225,21 @@ def erase(
         except privacy.Erasing as error:
             raise Refused(str(error)) from error
         after = {"rows": receipt.rows, "failed": sorted(receipt.failed)}
-        audit.record(actor, "user.erase", _target(user), after=after)
+        audit.record(actor, "user.erase", audit.person(user.id), after=after)
     return receipt, words
 
 
 def check_gift(role: Role, power: StaffRole) -> None:
     """Raise Refused when somebody may not give people a role."""
     if not (power.may(StaffRole.ADMIN) and power.may(NEEDED[role])):
-        raise Refused(f"To give the role {role} you need a higher role than {power}.")
+        raise Forbidden(f"To give the role {role} you need a higher role than {power}.")
 
 
 def hold(user_id: int, power: StaffRole) -> User:
     """A person, whom nobody else changes before this transaction is over. Raises Refused."""
     people = _people([user_id], power)
     if not people:
-        raise Refused("There is no such person any more.")
+        raise Gone("There is no such person any more.")
     return people[0]
 
 
@@ -186,7 +251,7 @@ def _people(user_ids: Sequence[int], power: StaffRole) -> list[User]:
     found = list(query if current().local else query.for_update())
     for user in found:
         if not power.may(NEEDED[user.role]):
-            raise Refused(
+            raise Forbidden(
                 f"User {user.id} has the role {user.role} in the bot: this needs the role"
                 f" {NEEDED[user.role]}."
             )
@@ -199,20 +264,23 @@ def _as_user(actor: Actor) -> User | None:
     return users.find(admin.telegram_id) if admin and admin.telegram_id else None
 
 
-def _ban_of(user: User) -> dict[str, Any]:
-    """A person's status and ban, as the log has it."""
-    row = Ban.get_or_none(Ban.user == user.id) if user.status == Status.BANNED else None
-    said = {"reason": row.reason if row else None, "until": row.until if row else None}
-    return {"status": user.status, **said}
+def standing(user: User, row: Ban | None = None) -> dict[str, Any]:
+    """A person's status and ban, as the log has it: without the words of the reason."""
+    if user.status != Status.BANNED:
+        return {"status": user.status, "reason": None, "until": None}
+    row = row or Ban.get_or_none(Ban.user == user.id)
+    reason = GIVEN if row and row.reason else None
+    return {"status": user.status, "reason": reason, "until": row.until if row else None}
 
 
 def _record(
-    actor: Actor, action: str, user: User, before: dict[str, Any], after: dict[str, Any]
+    actor: Actor,
+    action: str,
+    user: User,
+    before: dict[str, Any],
+    after: dict[str, Any],
+    reverts: int | None,
 ) -> None:
     """Note a change; one that changed nothing is none."""
     if before != after:
-        audit.record(actor, action, _target(user), before, after)
-
-
-def _target(user: User) -> str:
-    return f"user:{user.id}"
+        audit.record(actor, action, audit.person(user.id), before, after, reverts=reverts)

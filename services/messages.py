@@ -164,7 +164,7 @@ def clean(text: str) -> str:
 
 def target(chat_id: int, user: User | None) -> str:
     """What the audit log calls a chat: a person by their row's id."""
-    return f"user:{user.id}" if user else f"chat:{chat_id}"
+    return audit.person(user.id) if user else f"chat:{chat_id}"
 
 
 def _with_names() -> Any:

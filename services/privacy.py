@@ -123,7 +123,7 @@ def erase(telegram_id: int, hooks: Hooks, *, own: Update = NOBODY) -> Receipt:
             users=_erase_user(user),
         )
         receipt.tables["messages"] += _delete(Message, Message.chat_id == telegram_id)
-        receipt.tables["bans"] += _blank(person, Ban, Ban.reason)
+        receipt.tables["bans"] += _blank(person, Ban, Ban.reason) + _blank_reason(user)
         if receipt.tables["users"]:
             trigrams.forget(current())
         erasures.announce(telegram_id)
@@ -144,6 +144,12 @@ def _erase_owned(model: type[peewee.Model], user: User) -> int:
     if user.status == Status.BANNED and model._meta.table_name in BANS:
         return 0
     return _delete(model, model._meta.fields["user"] == user.id)
+
+
+def _blank_reason(user: User) -> int:
+    """What the team wrote of somebody whose ban stays."""
+    written = (Ban.user == user.id) & (Ban.reason != "")
+    return int(Ban.update(reason="", updated_at=now()).where(written).execute())
 
 
 def _forget_admin(telegram_id: int) -> int:

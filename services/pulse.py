@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from peewee import SQL, fn
+
 from database import as_param, db
-from models import Lease
+from models import Inbox, Lease
 
 MOST = 10_000
 """What waits is counted up to here, so that a backlog does not make the count slow."""
 POLLER = "poller:"
-SILENT = 15.0
+SILENT = 10.0
 """Seconds without a beat after which a holder is gone, or its database was away."""
+OPEN = SQL("state IN ('queued', 'new', 'replying')")
+"""Updates that are not done, as the index has them: by parameters it would not be used."""
 
-_OPEN = "FROM inbox WHERE state IN ('queued', 'new', 'replying')"
+_OPEN = f"FROM inbox WHERE {OPEN.sql}"
 _COUNTED = (
     _OPEN,
     "FROM notices WHERE due_at <= ?",
@@ -42,6 +47,7 @@ class Poller(NamedTuple):
     bot_id: int
     owner: str
     ago: float
+    beat_at: datetime
 
     @property
     def state(self) -> str:
@@ -75,8 +81,29 @@ def pollers(at: datetime) -> list[Poller]:
     for lease in leases:
         number = lease.name.removeprefix(POLLER)
         if number.isdecimal():
-            found.append(Poller(int(number), lease.owner, _age(lease.updated_at, at)))
+            beat_at = lease.updated_at
+            found.append(Poller(int(number), lease.owner, _age(beat_at, at), beat_at))
     return found
+
+
+def poller(bot_id: int, at: datetime) -> Poller | None:
+    """Who acts for one bot; None when that was never anybody."""
+    return next((each for each in pollers(at) if each.bot_id == bot_id), None)
+
+
+def wait(at: datetime) -> float:
+    """Seconds for which the oldest open update has been waiting; 0 when none is."""
+    return _age(Inbox.select(fn.MIN(Inbox.received_at)).where(OPEN).scalar(), at)
+
+
+def silence(bots: Iterable[int], at: datetime) -> float | None:
+    """Seconds since a process last said that it acts for a bot, of the worst; None: for one none.
+
+    Who acts for a bot beats its lease once a second.
+    """
+    ago = {each.bot_id: each.ago for each in pollers(at) if each.owner}
+    found = [ago.get(bot_id) for bot_id in bots]
+    return None if None in found else max(filter(None, found), default=0.0)
 
 
 def _age(value: datetime | str | None, at: datetime) -> float:

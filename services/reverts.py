@@ -1,22 +1,29 @@
-"""Taking back: what the audit log tells of is undone, when it is still as it was left."""
+"""Taking back: what the audit log tells of is undone, when it is still as it was left.
+
+Each kind is taken back by the function that does such deeds, so that its rules hold here too.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from choices import Language, Role, StaffRole, Status
 from database import current, db
-from models import Ban, PluginSetting, PluginSwitch, User
-from services import admins, audit, care, plugins, switching, users
+from models import Ban, User
+from services import admins, care, switching
 from services.audit import MASK, Actor
 from services.plugins import EVERYWHERE, Preferences, Switches
+from services.switching import Declared, Undeclared
 from staff import Admin, AuditEntry
 
+RESTORED = "restored"
+"""The reason of a ban that is put back: the log does not hold what it was."""
+SECRET = "The log holds no secrets, so what was before is not known: set it anew."  # noqa: S105
+
 State: TypeAlias = dict[str, Any]
-Default: TypeAlias = Callable[[str, str], Any]
+Declare: TypeAlias = Callable[[str, str], Declared | None]
 """A plugin's name and a setting's key; gives what the plugin declares, or None."""
 
 
@@ -24,25 +31,36 @@ class Refused(ValueError):
     """An entry cannot be taken back; one sentence that says why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Undo:
+class Taking(NamedTuple):
+    """Who takes which entry back, with which role in the panel."""
+
+    actor: Actor
+    power: StaffRole
+    entry: AuditEntry
+    declare: Declare
+
+    @property
+    def target(self) -> str:
+        """What the entry is about."""
+        return self.entry.target
+
+
+class Undo(NamedTuple):
     """How the deeds of one kind are taken back.
 
-    `role` is what the deed itself needs. `hold` keeps others from changing a target until the
-    transaction is over, by the lock under which the deed is done; it is told what the target is to
-    become. `read` gives how the target is, by the names that entries use; `write` makes it so, and
-    may record that itself. Each raises Refused. `action` names the deed that taking back is.
+    `role` is what the deed itself needs. `hold` keeps others from changing the target until the
+    transaction is over, by the lock under which the deed is done. `read` gives how the target is,
+    by the names that entries use; `write` makes it so, and records that. Each raises Refused.
     """
 
     role: StaffRole
-    hold: Callable[[str, StaffRole, State], object]
-    read: Callable[[str, Default], State]
-    write: Callable[[Actor, str, State, int], AuditEntry | None]
-    action: str = ""
+    hold: Callable[[Taking], object]
+    read: Callable[[Taking], State]
+    write: Callable[[Taking, State], object]
 
 
 def revert(
-    actor: Actor, role: StaffRole, entry_id: int, *, default: Default = lambda plugin, key: None
+    actor: Actor, role: StaffRole, entry_id: int, *, declare: Declare = lambda plugin, key: None
 ) -> AuditEntry:
     """Take an entry back, as somebody who has `role`; give the entry that tells of it.
 
@@ -54,21 +72,28 @@ def revert(
             raise Refused("There is no such entry.")
         if said := hindrance(entry):
             raise Refused(said)
-        undo, before = REGISTRY[entry.action], entry.before or {}
+        undo = REGISTRY[entry.action]
         if not role.may(undo.role):
             raise Refused(f"Taking this back needs the role {undo.role}; yours is {role}.")
-        undo.hold(entry.target, role, before)
-        if other := reverted([entry]).get(entry.id):
-            raise Refused(f"The entry {other} has taken this back already.")
-        present = undo.read(entry.target, default)
-        _check(entry, present)
-        written = undo.write(actor, entry.target, {**present, **before}, entry.id)
-        if written is not None:
-            return written
-        left, names = undo.read(entry.target, default), before.keys() | (entry.after or {}).keys()
-        was, now = ({name: state.get(name) for name in names} for state in (present, left))
-        action = undo.action or entry.action
-        return audit.record(actor, action, entry.target, was, now, reverts=entry.id)
+        try:
+            return _take_back(undo, Taking(actor, role, entry, declare))
+        except (admins.Refused, care.Refused) as error:
+            raise Refused(str(error)) from None
+
+
+def _take_back(undo: Undo, taking: Taking) -> AuditEntry:
+    entry = taking.entry
+    undo.hold(taking)
+    if other := reverted([entry]).get(entry.id):
+        raise Refused(f"The entry {other} has taken this back already.")
+    present = undo.read(taking)
+    _check(entry, present)
+    undo.write(taking, {**present, **(entry.before or {})})
+    mine = AuditEntry.target == entry.target, AuditEntry.reverts == entry.id
+    written: AuditEntry | None = AuditEntry.get_or_none(*mine)
+    if written is None:
+        raise Refused("There is nothing to take back any more.")
+    return written
 
 
 def hindrance(entry: AuditEntry) -> str:
@@ -79,7 +104,7 @@ def hindrance(entry: AuditEntry) -> str:
         return "The entry does not say what was before."
     values = [*entry.before.values(), *entry.after.values()]
     if MASK in values or "secret" in entry.before.keys() | entry.after.keys():
-        return "The log holds no secrets, so what was before is not known: set it anew."
+        return SECRET
     return ""
 
 
@@ -96,9 +121,13 @@ def reverted(entries: list[AuditEntry]) -> dict[int, int]:
 
 def _check(entry: AuditEntry, present: State) -> None:
     """Refuse when somebody changed it since."""
+    if (since := present.get("since")) and since > entry.at:
+        raise Refused("It was changed since: there is another ban now. End that one by hand.")
     for name, left in (entry.after or {}).items():
         if left is None:
             left = present.get("default")  # noqa: PLW2901  a setting that has no value of its own
+        if left == care.ANOTHER:
+            left = care.GIVEN  # noqa: PLW2901
         if not _same(present.get(name), left):
             raise Refused(
                 f"It was changed since: {name} is {_said(present.get(name))} now, and this entry"
@@ -123,6 +152,8 @@ def _time(value: Any) -> datetime | None:
 def _said(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, str):
+        value = str(value)  # the word, where it is one of an enumeration
     return "nothing" if value is None or value == "" else repr(value)[:80]
 
 
@@ -135,51 +166,41 @@ def _number(target: str) -> int:
     return int(number) if number.isdecimal() and len(number) < 10 else 0
 
 
-def _hold_user(target: str, power: StaffRole, wanted: State) -> None:
-    """As for the deed itself: people with a role in the bot are not for everybody."""
-    try:
-        care.hold(_number(target), power)
-        if "role" in wanted:
-            care.check_gift(_choice(Role, wanted["role"]), power)
-    except care.Refused as error:
-        raise Refused(str(error)) from None
+def _hold_user(taking: Taking) -> User:
+    return care.hold(_number(taking.target), taking.power)
 
 
-def _user(target: str) -> User:
-    user: User = User.get_by_id(_number(target))
-    return user
+def _read_user(taking: Taking) -> State:
+    user = _hold_user(taking)
+    return {name: getattr(user, name).value for name in ("status", "role", "language")}
 
 
-def _read_user(target: str, _default: Default) -> State:
-    user = _user(target)
-    ban = Ban.get_or_none(Ban.user == user.id)
-    return {
-        "status": user.status.value,
-        "role": user.role.value,
-        "language": user.language.value,
-        "reason": ban.reason if ban else None,
-        "until": ban.until if ban else None,
-    }
+def _read_standing(taking: Taking) -> State:
+    """Status and ban, and since when it is there."""
+    user = _hold_user(taking)
+    row = Ban.get_or_none(Ban.user == user.id)
+    return {**care.standing(user, row), "since": row.updated_at if row else None}
 
 
-def _set_standing(_actor: Actor, target: str, state: State, _entry: int) -> None:
+def _set_standing(taking: Taking, state: State) -> None:
     """Ban a person as they were, or end the ban."""
-    user, status = _user(target), _choice(Status, state["status"])
+    people, status = [_number(taking.target)], _choice(Status, state["status"])
+    who, entry = (taking.actor, people, taking.power), taking.entry.id
     if status == Status.BANNED:
         until = _time(state.get("until"))
-        return users.ban(user, by=None, until=until, reason=state.get("reason") or "")
-    users.unban(user)
-    if user.status != status:
-        users.set_status(user, status)
-    return None
+        care.ban(*who, reason=RESTORED, until=until, reverts=entry)
+    else:
+        care.unban(*who, status=status, reverts=entry)
 
 
-def _set_role(_actor: Actor, target: str, state: State, _entry: int) -> None:
-    users.set_role(_user(target), _choice(Role, state["role"]))
+def _set_field(deed: Callable[..., object], name: str, words: Any) -> Callable[..., None]:
+    """Gives one thing of a person back by the deed that changes it."""
 
+    def write(taking: Taking, state: State) -> None:
+        value, user_id = _choice(words, state[name]), _number(taking.target)
+        deed(taking.actor, user_id, value, taking.power, reverts=taking.entry.id)
 
-def _set_language(_actor: Actor, target: str, state: State, _entry: int) -> None:
-    users.set_language(_user(target), _choice(Language, state["language"]))
+    return write
 
 
 def _choice(words: Any, value: Any) -> Any:
@@ -193,7 +214,7 @@ def _choice(words: Any, value: Any) -> Any:
 # Plugins.
 
 
-def _hold_plugins(_target: str, _power: StaffRole, _wanted: State) -> None:
+def _hold_plugins(_taking: Taking) -> None:
     current().serialise(switching.CHANGING)
 
 
@@ -205,80 +226,77 @@ def _switch(target: str) -> tuple[str, int]:
         raise Refused("The entry does not say which switch it was.") from None
 
 
-def _read_switch(target: str, _default: Default) -> State:
-    plugin, chat_id = _switch(target)
-    row = PluginSwitch.get_or_none(PluginSwitch.plugin == plugin, PluginSwitch.chat_id == chat_id)
-    return {"enabled": row is None or row.enabled}
+def _read_switch(taking: Taking) -> State:
+    return {"enabled": Switches.stored(*_switch(taking.target))}
 
 
-def _set_switch(_actor: Actor, target: str, state: State, _entry: int) -> None:
-    plugin, chat_id = _switch(target)
-    Switches().set(plugin, bool(state["enabled"]), chat_id)
-    if state["enabled"] and chat_id == EVERYWHERE:  # as when it is switched on by hand
-        plugins.resume([plugin])
+def _set_switch(taking: Taking, state: State) -> None:
+    plugin, chat_id = _switch(taking.target)
+    on = bool(state["enabled"])
+    switching.switch(taking.actor, Switches(), plugin, on, chat_id, reverts=taking.entry.id)
 
 
-def _setting(target: str) -> tuple[str, str]:
-    plugin, _, key = target.removeprefix("plugin:").partition(".")
-    return plugin, key
+def _setting(taking: Taking) -> Declared:
+    plugin, _, key = taking.target.removeprefix("plugin:").partition(".")
+    return taking.declare(plugin, key) or Undeclared(plugin, key)
 
 
-def _read_setting(target: str, default: Default) -> State:
+def _read_setting(taking: Taking) -> State:
     """The value in force; None stands for what the plugin declares."""
-    plugin, key = _setting(target)
-    row = PluginSetting.get_or_none(PluginSetting.plugin == plugin, PluginSetting.key == key)
-    declared = default(plugin, key)
-    value = row.value if row else declared
-    return {"value": value, "default": declared}
+    setting = _setting(taking)
+    if setting.secret:  # it was none when the entry was written
+        raise Refused(SECRET)
+    return {"value": switching.stored(setting), "default": setting.default}
 
 
-def _set_setting(_actor: Actor, target: str, state: State, _entry: int) -> None:
-    plugin, key = _setting(target)
-    if state["value"] in (None, state["default"]):
-        return Preferences().reset(plugin, key)
-    return Preferences().set(plugin, key, state["value"])
+def _set_setting(taking: Taking, state: State) -> None:
+    setting, value = _setting(taking), state["value"]
+    who, entry = (taking.actor, Preferences(), setting), taking.entry.id
+    if value in (None, setting.default):
+        switching.reset(*who, reverts=entry)
+    else:
+        switching.put(*who, value, reverts=entry)
 
 
 # The team.
 
 
-def _hold_admins(target: str, _power: StaffRole, _wanted: State) -> None:
+def _hold_admins(taking: Taking) -> None:
     current().serialise(admins.CHANGING)
-    _admin(target)
+    _admin(taking.target)
 
 
 def _admin(target: str) -> Admin:
-    admin: Admin | None = Admin.get_or_none(Admin.id == _number(target))
+    admin = admins.get(_number(target))
     if admin is None:
         raise Refused("This account is not there any more.")
     return admin
 
 
-def _read_admin(target: str, _default: Default) -> State:
-    return {"role": _admin(target).role.value}
+def _read_admin(taking: Taking) -> State:
+    return {"role": _admin(taking.target).role.value}
 
 
-def _set_admin_role(actor: Actor, target: str, state: State, entry: int) -> AuditEntry:
-    """Raises Refused for the last owner."""
-    role = _choice(StaffRole, state["role"])
-    try:
-        return admins.set_role(actor, _admin(target), role, reverts=entry)
-    except admins.Refused as error:
-        raise Refused(str(error)) from None
+def _set_admin_role(taking: Taking, state: State) -> None:
+    """Raises admins.Refused for the last owner."""
+    admin, role = _admin(taking.target), _choice(StaffRole, state["role"])
+    admins.set_role(taking.actor, admin, role, reverts=taking.entry.id)
 
 
-def _of_user(role: StaffRole, write: Callable[..., None], action: str = "") -> Undo:
-    return Undo(role, _hold_user, _read_user, write, action)
-
+OPERATOR, ADMIN = StaffRole.OPERATOR, StaffRole.ADMIN
 
 REGISTRY: Mapping[str, Undo] = {
-    "user.ban": _of_user(StaffRole.OPERATOR, _set_standing, "user.unban"),
-    "user.unban": _of_user(StaffRole.OPERATOR, _set_standing, "user.ban"),
-    "user.status": _of_user(StaffRole.OPERATOR, _set_standing),
-    "user.role": _of_user(StaffRole.ADMIN, _set_role),
-    "user.language": _of_user(StaffRole.OPERATOR, _set_language),
-    "plugin.switch": Undo(StaffRole.ADMIN, _hold_plugins, _read_switch, _set_switch),
-    "plugin.setting": Undo(StaffRole.ADMIN, _hold_plugins, _read_setting, _set_setting),
+    "user.ban": Undo(OPERATOR, _hold_user, _read_standing, _set_standing),
+    "user.unban": Undo(OPERATOR, _hold_user, _read_standing, _set_standing),
+    "user.status": Undo(
+        OPERATOR, _hold_user, _read_user, _set_field(care.set_status, "status", Status)
+    ),
+    "user.role": Undo(ADMIN, _hold_user, _read_user, _set_field(care.set_role, "role", Role)),
+    "user.language": Undo(
+        OPERATOR, _hold_user, _read_user, _set_field(care.set_language, "language", Language)
+    ),
+    "plugin.switch": Undo(ADMIN, _hold_plugins, _read_switch, _set_switch),
+    "plugin.setting": Undo(ADMIN, _hold_plugins, _read_setting, _set_setting),
     "admin.role": Undo(StaffRole.OWNER, _hold_admins, _read_admin, _set_admin_role),
 }
 """What can be taken back."""

@@ -1,10 +1,14 @@
-"""Switches, settings and suspensions changed by the team: each change with its audit entry."""
+"""Switches, settings and suspensions changed by the team: each change with its audit entry.
+
+`reverts` is the entry that a change takes back.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 from database import current, db
+from models import PluginSetting
 from services import audit, plugins
 from services.audit import MASK, Actor
 from services.plugins import EVERYWHERE, Preferences, Switches
@@ -13,52 +17,80 @@ CHANGING = 0x5317
 """Key of the lock under which the team changes one switch or setting at a time."""
 
 
+class Declared(Protocol):
+    """A setting as its plugin declares it."""
+
+    @property
+    def plugin(self) -> str: ...
+    @property
+    def key(self) -> str: ...
+    @property
+    def default(self) -> Any: ...
+    @property
+    def secret(self) -> bool: ...
+
+
+class Undeclared(NamedTuple):
+    """A setting of which the plugin is gone, or knows nothing any more."""
+
+    plugin: str
+    key: str
+    default: Any = None
+    secret: bool = False
+
+
 def switch(
-    actor: Actor, switches: Switches, plugin: str, enabled: bool, chat_id: int = EVERYWHERE
+    actor: Actor,
+    switches: Switches,
+    plugin: str,
+    enabled: bool,
+    chat_id: int = EVERYWHERE,
+    *,
+    reverts: int | None = None,
 ) -> None:
     """Switch a plugin on or off, in one chat or everywhere; on everywhere ends a suspension."""
     with db.atomic():
         current().serialise(CHANGING)
-        before = switches.stored(plugin, chat_id)
+        before = {"enabled": switches.stored(plugin, chat_id)}
         switches.set(plugin, enabled, chat_id)
         if enabled and chat_id == EVERYWHERE:
             plugins.resume([plugin])
-        target = switch_target(plugin, chat_id)
-        audit.record(actor, "plugin.switch", target, {"enabled": before}, {"enabled": enabled})
+        target, after = switch_target(plugin, chat_id), {"enabled": enabled}
+        audit.record(actor, "plugin.switch", target, before, after, reverts=reverts)
 
 
 def put(
     actor: Actor,
     preferences: Preferences,
-    plugin: str,
-    key: str,
+    setting: Declared,
     value: Any,
     *,
-    before: Any,
-    secret: bool = False,
+    reverts: int | None = None,
 ) -> None:
-    """Give a setting a value that fits it; `before` is the one in force until now."""
+    """Give a setting a value that fits it."""
     with db.atomic():
         current().serialise(CHANGING)
-        preferences.set(plugin, key, value)
-        _record(actor, plugin, key, before, value, secret=secret)
+        before = stored(setting)
+        preferences.set(setting.plugin, setting.key, value)
+        _record(actor, setting, before, value, reverts)
 
 
 def reset(
-    actor: Actor,
-    preferences: Preferences,
-    plugin: str,
-    key: str,
-    default: Any,
-    *,
-    before: Any,
-    secret: bool = False,
+    actor: Actor, preferences: Preferences, setting: Declared, *, reverts: int | None = None
 ) -> None:
     """Give a setting its default back."""
     with db.atomic():
         current().serialise(CHANGING)
-        preferences.reset(plugin, key)
-        _record(actor, plugin, key, before, default, secret=secret)
+        before = stored(setting)
+        preferences.reset(setting.plugin, setting.key)
+        _record(actor, setting, before, setting.default, reverts)
+
+
+def stored(setting: Declared) -> Any:
+    """What the table says of a setting, or else what its plugin declares."""
+    mine = PluginSetting.plugin == setting.plugin, PluginSetting.key == setting.key
+    row = PluginSetting.get_or_none(*mine)
+    return row.value if row else setting.default
 
 
 def retry(actor: Actor, plugin: str) -> bool:
@@ -78,9 +110,10 @@ def switch_target(plugin: str, chat_id: int = EVERYWHERE) -> str:
     return f"plugin:{plugin}" if chat_id == EVERYWHERE else f"plugin:{plugin}@{chat_id}"
 
 
-def _record(actor: Actor, plugin: str, key: str, before: Any, after: Any, *, secret: bool) -> None:
+def _record(actor: Actor, setting: Declared, before: Any, after: Any, reverts: int | None) -> None:
     """Note a change; of a secret only that there was one, under a name that is not put back."""
     was, now = {"value": before}, {"value": after}
-    if secret:
+    if setting.secret:
         was, now = {"secret": MASK if before else ""}, {"secret": "changed" if after else ""}
-    audit.record(actor, "plugin.setting", f"plugin:{plugin}.{key}", was, now)
+    target = f"plugin:{setting.plugin}.{setting.key}"
+    audit.record(actor, "plugin.setting", target, was, now, reverts=reverts)

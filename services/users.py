@@ -76,19 +76,19 @@ def ban(user: User, *, by: User | None, until: datetime | None = None, reason: s
         "updated_at": now(),
     }
     with db.atomic():
+        set_status(user, Status.BANNED)  # the person is locked before the ban, here as elsewhere
         Ban.insert(user=user.id, **row).on_conflict(
             conflict_target=[Ban.user], preserve=[getattr(Ban, name) for name in row]
         ).execute()
-        set_status(user, Status.BANNED)
 
 
-def unban(user: User) -> bool:
-    """End a ban; False when there is none."""
+def unban(user: User, status: Status = Status.ACTIVE) -> bool:
+    """End a ban, which leaves a status; False when there is none."""
     if user.status != Status.BANNED:
         return False
     with db.atomic():
+        set_status(user, status)
         Ban.delete().where(Ban.user == user.id).execute()
-        set_status(user, Status.ACTIVE)
     return True
 
 
@@ -98,7 +98,10 @@ def lift_bans(at: datetime) -> int:
     if not Ban.select().where(over).exists():  # most of the time, and it locks nothing
         return 0
     with db.atomic():
-        ids = [row.user_id for row in Ban.delete().where(over).returning(Ban.user).execute()]
+        banned = User.id.in_(Ban.select(Ban.user).where(over))
+        people = User.select(User.id).where(banned).order_by(User.id)
+        ids = [user.id for user in (people if current().local else people.for_update())]
+        Ban.delete().where(Ban.user.in_(ids), over).execute()
         User.update(status=Status.ACTIVE, updated_at=now()).where(
             User.id.in_(ids), User.status == Status.BANNED.value
         ).execute()

@@ -39,9 +39,9 @@ ORDER = """
     bot.invite bot.hail bot.serve bot.start bot.upgrade bot.person bot.backup bot.chain
     bot.keep bot.run bot.deploying bot.probes bot.machine bot.stores bot.reach bot.doctor
     admin admin.bounds admin.panel admin.facts admin.headers admin.problems admin.line
-    admin.questions admin.auth.* admin.views.* admin.api.* admin.probes admin.traffic
-    admin.app admin.opening admin.server_log admin.folder admin.metering admin.gatherer
-    admin.gunicorn admin.wsgi
+    admin.questions admin.erasure admin.auth.* admin.views.* admin.api.* admin.probes admin.traffic
+    admin.app admin.opening
+    admin.server_log admin.folder admin.metering admin.gatherer admin.gunicorn admin.wsgi
     sandbox.*
     bot.memory bot.actors bot.kit bot.examples bot.record bot.testing bot.__main__
     plugins.*

@@ -81,16 +81,7 @@ def set_setting(change: dict[str, Any], plugin: str, setting: str) -> dict[str, 
     found, value = _find(plugin, setting), change["value"]
     if not _fits(found, value):
         abort(409, f"{plugin}.{setting} takes {_wanted(found)}.")
-    panel().refresh()
-    switching.put(
-        rights.actor(),
-        panel().preferences,
-        plugin,
-        setting,
-        value,
-        before=found(),
-        secret=found.secret,
-    )
+    switching.put(rights.actor(), panel().preferences, found, value)
     return _told(found)
 
 
@@ -98,16 +89,7 @@ def set_setting(change: dict[str, Any], plugin: str, setting: str) -> dict[str, 
 def reset_setting(plugin: str, setting: str) -> dict[str, Any]:
     """Give a setting its default back."""
     found = _find(plugin, setting)
-    panel().refresh()
-    switching.reset(
-        rights.actor(),
-        panel().preferences,
-        plugin,
-        setting,
-        found.default,
-        before=found(),
-        secret=found.secret,
-    )
+    switching.reset(rights.actor(), panel().preferences, found)
     return _told(found)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from flask import Response, abort, json
@@ -12,11 +14,10 @@ from admin.api.fields import Asked, Moment, Text, Told, Whole, Word
 from admin.api.paging import Paged, Slice, SliceOut, by_id
 from admin.api.routes import Routes, panel
 from admin.auth import rights
+from admin.erasure import erase
 from admin.views.narrow import fitting
-from database import db
 from models import Language, Role, Status, User
 from services import care, privacy, search
-from services.cache import open_cache
 from services.scopes import Scope
 
 routes = Routes("People", "People who have met the bot.")
@@ -132,55 +133,45 @@ def change_user(change: dict[str, Any], user_id: int) -> User:
     """
     if "role" in change:
         rights.must(Scope.USERS_ROLES)
-        _refuse_weak(Role(change["role"]))
-    user = find(user_id)
-    _refuse_weak(user.role)
-    who, power = rights.actor(), rights.power()
-    try:
-        with db.atomic():
-            if "status" in change:
-                _set_status(user, Status(change["status"]), change["reason"])
-            if "language" in change:
-                care.set_language(who, user_id, Language(change["language"]), power)
-            if "role" in change:
-                care.set_role(who, user_id, Role(change["role"]), power)
-    except care.Refused as error:
-        abort(409, str(error))
-    return find(user_id)
-
-
-def _set_status(user: User, status: Status, reason: str) -> None:
-    who, power = rights.actor(), rights.power()
-    if status == Status.BANNED:
-        if user.status != Status.BANNED or reason:
-            care.ban(who, [user.id], power, reason=reason)
-    elif not care.unban(who, [user.id], power):
-        care.set_status(who, user.id, status, power)
+    with told():
+        return care.change(
+            rights.actor(),
+            user_id,
+            rights.power(),
+            role=Role(change["role"]) if "role" in change else None,
+            status=Status(change["status"]) if "status" in change else None,
+            language=Language(change["language"]) if "language" in change else None,
+            reason=change["reason"],
+        )
 
 
 @routes.operation("POST", f"{ONE}/export", Scope.USERS_EXPORT, ExportOut, problems=(409,))
 def export_user(user_id: int) -> Response:
     """Get all that is held on a person, of the core and of the plugins."""
-    find(user_id)
-    try:
-        held = care.export(rights.actor(), user_id, panel().registry.hooks("export_user"))
-    except care.Refused as error:
-        abort(409, str(error))
+    hooks = panel().registry.hooks("export_user")
+    with told():
+        held = care.export(rights.actor(), user_id, hooks)
     return Response(json.dumps(held, default=str), content_type="application/json")
 
 
 @routes.operation("POST", f"{ONE}/erase", Scope.USERS_ERASE, ErasureOut, problems=(409,))
 def erase_user(user_id: int) -> privacy.Receipt:
     """Erase a person everywhere. It cannot be undone; of a ban the bare id stays."""
-    _refuse_weak(find(user_id).role)
-    hooks = panel().registry.hooks("delete_user")
+    with told():
+        return erase(panel(), rights.actor(), user_id, rights.power())
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Answer what is refused: by 404 and 403 where they say it, else by 409."""
     try:
-        receipt, words = care.erase(rights.actor(), user_id, rights.power(), hooks)
+        yield
+    except care.Gone:
+        abort(404, NOBODY)
+    except care.Forbidden as error:
+        abort(403, str(error))
     except care.Refused as error:
         abort(409, str(error))
-    if redis_url := panel().settings.redis_url:
-        open_cache(redis_url.reveal()).forget(words)
-    return receipt
 
 
 NOBODY = "There is nobody with this id."
@@ -190,9 +181,3 @@ def find(user_id: int) -> User:
     """A person by the id of the row; 404 when there is none."""
     user: User | None = User.get_or_none(User.id == user_id)
     return user or abort(404, NOBODY)
-
-
-def _refuse_weak(role: Role) -> None:
-    """Leave people who have a role in the bot to those who may give it."""
-    if not rights.power().may(needed := care.NEEDED[role]):
-        abort(403, f"The role {role} in the bot is for the role {needed} in the panel.")

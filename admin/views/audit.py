@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Any, NamedTuple
@@ -11,14 +10,14 @@ from flask import Response, abort, flash, jsonify, redirect, request, url_for
 from flask_admin import expose
 from werkzeug.wrappers import Response as Answer
 
-from admin.auth.rights import actor, needs, visitor
+from admin.auth.rights import actor, needs, power
 from admin.panel import Panel
+from admin.views.ask import SERIAL, field_number
 from admin.views.page import Page
-from bot.plugin import Plugin
+from bot.plugin import Plugin, Setting
 from services import audit, reverts, trail
 from staff import AuditEntry, StaffRole
 
-NUMBER = re.compile(r"[0-9]{1,19}")
 FILTERS = ("admin", "action", "target", "day", "q")
 
 
@@ -63,7 +62,7 @@ class Audit(Page):
     @expose("/verify")
     def verify(self) -> Response:
         """Verify some of the log, from an entry on; the page asks on until it is over."""
-        part = audit.verify_part(_number("after", 0))
+        part = audit.verify_part(field_number("after", default=0))
         return jsonify(part._asdict())
 
     @expose("/<int:entry_id>/revert", methods=["POST"])
@@ -72,10 +71,8 @@ class Audit(Page):
         """Take back what an entry tells of."""
         if entry_id >= trail.NEWEST:
             abort(404)
-        who = visitor()
-        role = who.admin.role if who else StaffRole.VIEWER
         try:
-            entry = reverts.revert(actor(), role, entry_id, default=self._declared)
+            entry = reverts.revert(actor(), power(), entry_id, declare=self._declared)
             flash(f"Taken back, by the entry {entry.id}.", "success")
         except reverts.Refused as error:
             flash(str(error), "error")
@@ -83,11 +80,10 @@ class Audit(Page):
         self.panel.preferences.refresh()
         return redirect(url_for(".index"))
 
-    def _declared(self, plugin: str, key: str) -> Any:
-        """The default of a setting."""
+    def _declared(self, plugin: str, key: str) -> Setting[Any] | None:
+        """A setting as its plugin declares it."""
         found: Plugin | None = self.panel.registry.plugins.get(plugin)
-        setting = found.settings.get(key) if found else None
-        return setting.default if setting else None
+        return found.settings.get(key) if found else None
 
 
 def wanted() -> trail.Wanted:
@@ -96,22 +92,13 @@ def wanted() -> trail.Wanted:
     if any("\0" in text for text in said.values()):
         abort(400, "A filter holds a character that no entry can have.")
     return trail.Wanted(
-        admin_id=_number("admin", 0, most=2**31 - 1) if said["admin"] else None,
+        admin_id=field_number("admin", high=SERIAL) if said["admin"] else None,
         action=said["action"],
         target=said["target"],
         day=_day(said["day"]) if said["day"] else None,
         words=said["q"][:200],
-        before=_number("before", trail.NEWEST),
+        before=field_number("before", default=trail.NEWEST),
     )
-
-
-def _number(name: str, default: int, *, most: int = trail.NEWEST) -> int:
-    said = request.args.get(name, "").strip()
-    if not said:
-        return default
-    if not NUMBER.fullmatch(said) or int(said) > most:
-        abort(400, f"{name} must be the number of an entry or account.")
-    return int(said)
 
 
 def _day(said: str) -> date:

@@ -12,8 +12,9 @@ from werkzeug.wrappers import Response
 from admin.auth.rights import actor, needs
 from admin.line import Line, Silent
 from admin.panel import Panel
-from admin.views.ask import LARGEST, word
+from admin.views.ask import LARGEST, row_of, word
 from admin.views.narrow import OneOf
+from admin.views.shown import badge, each, moment, row
 from admin.views.table import Table
 from database import db, now
 from models import Chat
@@ -21,10 +22,13 @@ from services import audit, switching
 from services.chats import MEMBERSHIPS
 from staff import StaffRole
 
-LARGEST_ID = 2**31 - 1
 KINDS = ("group", "supergroup", "channel")
-COLOURS = {"administrator": "good", "creator": "good", "left": "bad", "kicked": "bad"}
 OUT = ("left", "kicked")
+
+
+def _title(chat: Chat) -> Markup:
+    address = url_for("chats.one", number=chat.id)
+    return Markup('<a href="%s">%s</a>') % (address, chat.title or chat.telegram_id)
 
 
 class Rights(NamedTuple):
@@ -51,9 +55,9 @@ class Chats(Table):
     looked_for = "Title, username or id"
     empty = "The bot is in no group or channel yet: add it to one as a member."
     column_formatters = {  # noqa: RUF012
-        "title": lambda _view, _context, row, _name: _title(row),
-        "membership": lambda _view, _context, row, _name: _membership(row),
-        "updated_at": lambda _view, _context, row, _name: _time(row),
+        "title": row(_title),
+        "membership": each(badge),
+        "updated_at": each(moment),
     }
 
     def __init__(self, panel: Panel, line: Line | None = None) -> None:
@@ -79,7 +83,6 @@ class Chats(Table):
         return self.render(
             "chats/one.html",
             chat=chat,
-            colour=COLOURS.get(chat.membership, "accent"),
             out=chat.membership in OUT,
             plugins=[(n, switches.on(n), n in switches.off_in(chat.telegram_id)) for n in names],
             rights=self._rights(chat) if "rights" in request.args else None,
@@ -136,22 +139,4 @@ class Chats(Table):
 
 
 def _chat(number: int) -> Chat:
-    found = Chat.get_or_none(Chat.id == number) if number <= LARGEST_ID else None
-    if found is None:
-        abort(404, "There is no such chat.")
-    return found
-
-
-def _title(chat: Chat) -> Markup:
-    address = url_for("chats.one", number=chat.id)
-    return Markup('<a href="%s">%s</a>') % (address, chat.title or chat.telegram_id)
-
-
-def _membership(chat: Chat) -> Markup:
-    colour = COLOURS.get(chat.membership, "accent")
-    return Markup('<span class="badge badge-%s">%s</span>') % (colour, chat.membership)
-
-
-def _time(chat: Chat) -> Markup:
-    at = chat.updated_at
-    return Markup('<time datetime="%sZ">%s</time>') % (at.isoformat(timespec="seconds"), at)
+    return row_of(Chat, number, "There is no such chat.")

@@ -14,6 +14,7 @@ from markupsafe import Markup
 from admin.panel import Panel
 from admin.views.narrow import fitting
 from admin.views.page import Page
+from admin.views.shown import moment
 from admin.views.table import Table
 from bot.hooks import Page as Declared
 from models import User
@@ -127,7 +128,6 @@ def _cell(_view: Any, _context: Any, row: peewee.Model, name: str) -> Any:
     if isinstance(column, peewee.ForeignKeyField) and column.rel_model is User:
         return Markup('<a href="/users/%s">%s</a>') % (value, value)
     if isinstance(column, peewee.DateTimeField):
-        text = value.isoformat(timespec="seconds")
-        return Markup('<time datetime="%sZ">%s</time>') % (text, value)
+        return moment(value)
     text = str(value)
     return text if len(text) <= SHORT else f"{text[:SHORT]}…"

@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response
 
 from admin.auth.rights import actor, needs, visitor
 from admin.panel import Panel
-from admin.views.bubbles import bubble, row, stamp
+from admin.views.bubbles import bubble, row
 from admin.views.page import Page
 from database import db
 from models import Bot
@@ -160,7 +160,6 @@ class Conversations(Page):
             here_url=address(here) if here else "",
             bots=[(bot, paused.get(bot.id)) for bot in Bot.select().order_by(Bot.id)],
             taker=takeovers.name_of,
-            stamp=stamp,
             here=here,
             is_paused=here is not None and here.bot.id in paused,
             said=said,

@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response
 
 from admin.auth.rights import actor, needs
 from admin.panel import Panel
-from admin.views.ask import field_number
+from admin.views.ask import SERIAL, field_number, row_of
 from admin.views.page import Page
 from models import Chat, Failure, User
 from services import groups
@@ -19,7 +19,6 @@ from staff import StaffRole
 
 GROUPS = 25
 MEMBERS = 20
-LARGEST_ID = 2**31 - 1
 DONE = {"replay": "replayed", "dismiss": "dismissed"}
 REFUSED = {
     "replay": "It was not replayed: it is closed already, its update is gone, or it waits already.",
@@ -61,7 +60,7 @@ class Failures(Page):
     def group(self, fingerprint: str) -> Any:
         """One group: its newest open failure whole, and a list of all."""
         found = _group(fingerprint)
-        before = field_number("before", default=LARGEST_ID)
+        before = field_number("before", default=SERIAL)
         members = groups.members(fingerprint, before=before, size=MEMBERS)
         return self._show(
             "failures/group.html",
@@ -144,10 +143,7 @@ def _check(act: str) -> None:
 
 
 def _failure(row: int) -> Failure:
-    found = Failure.get_or_none(Failure.id == row) if row <= LARGEST_ID else None
-    if found is None:
-        abort(404, "There is no such failure.")
-    return found
+    return row_of(Failure, row, "There is no such failure.")
 
 
 def _group(fingerprint: str) -> groups.Group:
@@ -158,4 +154,4 @@ def _group(fingerprint: str) -> groups.Group:
 
 
 def _bounds(after: int, last: int) -> tuple[int, int]:
-    return min(after, LARGEST_ID), min(last, LARGEST_ID)
+    return min(after, SERIAL), min(last, SERIAL)

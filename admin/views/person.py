@@ -13,16 +13,14 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from admin.auth import rights
 from admin.auth.rights import needs
-from admin.views.narrow import LARGEST
+from admin.erasure import erase
+from admin.views.ask import LARGEST, field_number, row_of
 from admin.views.page import Page
-from admin.views.shown import SHOWN
 from models import Language, Role, Status, User
 from services import care, dossier
-from services.cache import open_cache
 from staff import StaffRole
 
-SERIAL = 2**31 - 1
-"""The largest id of a row."""
+UNSURE = "Nothing was erased: type the Telegram id of the person to confirm."
 TERMS = {"": None, "1": "an hour", "24": "a day", "168": "a week", "720": "30 days"}
 """How long a ban may last, in hours."""
 
@@ -37,16 +35,13 @@ class PersonPages(Page):
     def show(self, user_id: int) -> str:
         """All of one person."""
         user = _find(user_id)
-        before = request.args.get("before", type=int)
-        if before is not None and not 0 < before <= LARGEST:
-            abort(400, "There is no such page of events.")
+        before = field_number("before", default=0) or None
         return self.render(  # type: ignore[no-any-return]
             "users/person.html",
             about=dossier.of(user, before=before),
             events_count=dossier.count_events(user),
             terms=TERMS,
             choices={"role": Role, "status": _statuses(user), "language": Language},
-            **SHOWN,
         )
 
     @expose("/<int:user_id>/ban", methods=("POST",))
@@ -108,7 +103,7 @@ class PersonPages(Page):
     @needs(StaffRole.OPERATOR)
     def end_conversation(self, user_id: int) -> BaseResponse:
         """Forget what the bot asked in a chat."""
-        bot_id, chat_id = _number("bot_id"), _number("chat_id")
+        bot_id, chat_id = field_number("bot_id"), field_number("chat_id", low=-LARGEST)
         return _did(
             user_id,
             "The bot has forgotten what it asked.",
@@ -126,7 +121,7 @@ class PersonPages(Page):
     @needs(StaffRole.OPERATOR)
     def drop_note(self, user_id: int) -> BaseResponse:
         """Delete a note of one's own."""
-        note_id = _number("note_id")
+        note_id = field_number("note_id")
         return _did(
             user_id, "The note is deleted.", lambda: care.drop_note(rights.actor(), note_id)
         )
@@ -147,30 +142,14 @@ class PersonPages(Page):
     def erase_all(self, user_id: int) -> str | BaseResponse:
         """Erase the person everywhere, when their Telegram id was typed, and show the receipt."""
         user = _find(user_id)
-        if refusal := self._why_not_erase(user):
-            flash(refusal, "error")
-            return redirect(f"/users/{user_id}")
-        hooks = self.panel.registry.hooks("delete_user")
         try:
-            receipt, words = care.erase(rights.actor(), user_id, rights.power(), hooks)
+            if request.form.get("telegram_id", "").strip() != str(user.telegram_id):
+                raise care.Refused(UNSURE)
+            receipt = erase(self.panel, rights.actor(), user_id, rights.power())
         except care.Refused as error:
             flash(str(error), "error")
             return redirect(f"/users/{user_id}")
-        url = self.panel.settings.redis_url
-        dropped = open_cache(url.reveal() if url else None).forget(words)
-        receipt.tables["cache"] = dropped or 0
         return self.render("users/erased.html", receipt=receipt)  # type: ignore[no-any-return]
-
-    def _why_not_erase(self, user: User) -> str:
-        """What is in the way of an erasure; empty when nothing is."""
-        if request.form.get("telegram_id", "").strip() != str(user.telegram_id):
-            return "Nothing was erased: type the Telegram id of the person to confirm."
-        if broken := [failure.name for failure in self.panel.registry.failures]:
-            return (
-                f"Nothing was erased: {', '.join(broken)} could not be loaded and would keep what"
-                " it holds. Mend it, restart the panel, and erase again."
-            )
-        return ""
 
     def _until(self) -> datetime | None:
         """When a ban ends."""
@@ -181,10 +160,7 @@ class PersonPages(Page):
 
 
 def _find(user_id: int) -> User:
-    user = User.get_or_none(User.id == user_id) if 0 < user_id <= SERIAL else None
-    if user is None:
-        abort(404, "There is no such person, or not any more.")
-    return user
+    return row_of(User, user_id, "There is no such person, or not any more.")
 
 
 def _did(user_id: int, done: str, deed: Callable[[], object]) -> BaseResponse:
@@ -208,17 +184,6 @@ def _chosen(kind: type[T]) -> T:
         return kind(request.form.get("value", ""))
     except ValueError:
         abort(400, f"Choose one of: {', '.join(kind)}.")
-
-
-def _number(name: str) -> int:
-    """A number that a form carries."""
-    try:
-        number = int(request.form.get(name, ""))
-    except ValueError:
-        abort(400, "The form is incomplete: load the page again.")
-    if abs(number) > LARGEST:
-        abort(400, "There is no such thing.")
-    return number
 
 
 def _statuses(user: User) -> list[Status]:

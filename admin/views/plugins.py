@@ -18,7 +18,7 @@ from admin.views.ask import chat_id_of, word
 from admin.views.page import Page
 from bot.breaker import Breaker
 from bot.control import Control, Listed
-from bot.plugin import Plugin, Setting
+from bot.plugin import Plugin
 from bot.registry import Failure
 from database import db
 from models import Chat
@@ -107,7 +107,8 @@ class Plugins(Page):
             return self._show(self._card(plugin), request.form, filled.errors), 400
         with db.atomic():
             for key, value in filled.values.items():
-                self._put(declared.settings[key], value)
+                setting = declared.settings[key]
+                switching.put(actor(), self.panel.preferences, setting, value)
         flash(_changed(list(filled.values)), "success")
         return redirect(self._own(plugin))
 
@@ -118,25 +119,9 @@ class Plugins(Page):
         setting = self._declared(plugin).settings.get(request.form.get("key", ""))
         if setting is None:
             abort(404, f"The plugin {plugin} has no such setting.")
-        self.panel.preferences.refresh()
-        switching.reset(
-            actor(),
-            self.panel.preferences,
-            *(plugin, setting.key, setting.default),
-            before=setting(),
-            secret=setting.secret,
-        )
+        switching.reset(actor(), self.panel.preferences, setting)
         flash(f"{setting.key} has its default again.", "success")
         return redirect(self._own(plugin))
-
-    def _put(self, setting: Setting[Any], value: Any) -> None:
-        switching.put(
-            actor(),
-            self.panel.preferences,
-            *(setting.plugin, setting.key, value),
-            before=setting(),
-            secret=setting.secret,
-        )
 
     def _show(
         self,

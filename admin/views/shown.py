@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from flask_wtf.csrf import generate_csrf
 from markupsafe import Markup
 
 from models import User
@@ -20,6 +21,12 @@ LOOKS = {
     "owner": "accent",
     "open": "bad",
     "failed": "bad",
+    "administrator": "good",
+    "creator": "good",
+    "member": "accent",
+    "restricted": "accent",
+    "left": "bad",
+    "kicked": "bad",
     "replayed": "good",
     "unknown": "warn",
 }
@@ -41,7 +48,7 @@ def moment(at: datetime | None) -> Markup:
     if at is None:
         return Markup('<span class="soft">never</span>')
     said = at.isoformat(timespec="seconds")
-    return Markup('<time datetime="{}Z">{}</time>').format(said, said.replace("T", " "))
+    return Markup('<time datetime="{}Z">{} UTC</time>').format(said, said.replace("T", " "))
 
 
 def person(user: User | None) -> Markup:
@@ -82,6 +89,11 @@ def text(value: object) -> Markup:
     return Markup("<bdi>{}</bdi>").format(value) if value else Markup()
 
 
+def csrf_field() -> Markup:
+    """What every form has, so that no other site can send it."""
+    return Markup('<input type="hidden" name="csrf_token" value="{}">').format(generate_csrf())
+
+
 SHOWN: dict[str, Callable[..., Any]] = {
     "badge": badge,
     "moment": moment,
@@ -89,5 +101,6 @@ SHOWN: dict[str, Callable[..., Any]] = {
     "handle": handle,
     "data": data,
     "text": text,
+    "csrf_field": csrf_field,
 }
-"""The same for templates."""
+"""What every template may call."""

@@ -46,8 +46,7 @@ class Table(Page, ModelView):  # type: ignore[misc]
     simple_list_pager = True
     named_filter_urls = True
     list_template = "table/list.html"
-    edit_template = "table/edit.html"
-    create_template = "table/create.html"
+    edit_template = create_template = "table/form.html"
     details_template = "table/details.html"
 
     def __init__(self, panel: Panel, model: type[peewee.Model], **options: Any) -> None:

@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -68,32 +70,77 @@ class Browser(FlaskClient):
         return found[1]
 
 
+class Stage:
+    """The application that the tests of one process share: putting one together takes long.
+
+    Before each test all that it works with is as new; what a test changes of the application itself
+    it changes of one of its own (`own_app`).
+    """
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.wire = MemoryWire(Telegram())
+        self.panel = Panel(
+            Settings(secret_key=Secret(KEY)), Registry(), wire=self.wire, clock=self.clock
+        )
+
+    def set(self, folder: Path) -> Panel:
+        """Everything as new."""
+        settings = Settings(secret_key=Secret(KEY), plugins_path=(folder,))
+        new = Panel(settings, Registry(), wire=self.wire, clock=self.clock)
+        for each in fields(Panel):
+            setattr(self.panel, each.name, getattr(new, each.name))
+        return self.panel
+
+    @cached_property
+    def app(self) -> Flask:
+        """The application."""
+        return make_app(self.panel)
+
+
+STAGE = Stage()
+
+
+def make_app(panel: Panel) -> Flask:
+    """An application whose errors are answers, as they are to a browser."""
+    app = create_app(panel)
+    app.testing = True
+    app.config["PROPAGATE_EXCEPTIONS"] = False
+    return app
+
+
 @pytest.fixture
 def clock() -> Clock:
     """The panel's clock."""
-    return Clock()
+    STAGE.clock.at = now()
+    return STAGE.clock
 
 
 @pytest.fixture
 def telegram() -> Telegram:
     """The Telegram that the panel calls."""
-    return Telegram()
+    STAGE.wire.telegram = Telegram()
+    return STAGE.wire.telegram
 
 
 @pytest.fixture
 def panel(database: Database, clock: Clock, telegram: Telegram, tmp_path: Path) -> Panel:
     """What the pages work with."""
-    settings = Settings(secret_key=Secret(KEY), plugins_path=(tmp_path,))
-    return Panel(settings, Registry(), wire=MemoryWire(telegram), clock=clock)
+    return STAGE.set(tmp_path)
 
 
 @pytest.fixture
-def app(panel: Panel) -> Flask:
+def app(panel: Panel, request: pytest.FixtureRequest) -> Flask:
     """The application."""
-    app = create_app(panel)
+    shared = panel is STAGE.panel and "own_app" not in request.fixturenames
+    app = STAGE.app if shared else make_app(panel)
     app.test_client_class = Browser
-    app.testing = True
-    app.config["PROPAGATE_EXCEPTIONS"] = False
+    return app
+
+
+@pytest.fixture
+def own_app(app: Flask) -> Flask:
+    """The application once more, for a test that changes it: nobody else has this one."""
     return app
 
 

@@ -10,7 +10,7 @@ import pytest
 from bot.testing import ChatKit
 from database import Database
 from models import PluginSwitch, Role, Status, User
-from services import audit, reverts, trail, users
+from services import audit, care, reverts, trail, users
 from services.audit import Actor
 from staff import AuditEntry, StaffRole
 from tests.admin.conftest import Clock, Visit, make_admin
@@ -22,9 +22,9 @@ PLUGINS = [Path(__file__).parents[1] / "bot" / "plugins"]
 
 def ban(user: User, reason: str = "spam") -> AuditEntry:
     """Ban somebody, as the pages do."""
-    users.ban(user, by=None, reason=reason)
-    after = {"status": Status.BANNED, "reason": reason}
-    return audit.record(ADA, "user.ban", f"user:{user.id}", {"status": "active"}, after)
+    care.ban(ADA, [user.id], StaffRole.OWNER, reason=reason)
+    entry: AuditEntry = AuditEntry.select().order_by(AuditEntry.id.desc()).get()
+    return entry
 
 
 def words(text: str) -> str:
@@ -43,7 +43,8 @@ def test_an_entry_shows_who_did_what(visit: Visit) -> None:
     """Who, from where, what, to what, and each field before and after."""
     ban(User.create(telegram_id=7, first_name="Eve"))
     said = visit(StaffRole.ADMIN).get("/audit/").text
-    assert "<del>active</del> → <ins>banned</ins>" in said and "<ins>spam</ins>" in said
+    assert "<del>active</del> → <ins>banned</ins>" in said and "<ins>given</ins>" in said
+    assert "spam" not in said
     assert all(word in said for word in ("ada", "10.0.0.1", "user.ban", "user:1", "Revert"))
 
 
@@ -120,7 +121,7 @@ def test_a_refusal_is_a_sentence(visit: Visit) -> None:
     """What was changed since, and what needs a higher role, stays; the page says why."""
     user = User.create(telegram_id=7, first_name="Eve")
     entry = ban(user)
-    users.unban(user)
+    users.unban(User.get_by_id(user.id))
     browser = visit(StaffRole.ADMIN)
     browser.post_form(f"/audit/{entry.id}/revert", "/audit/")
     assert "It was changed since" in words(browser.get("/audit/").text)

@@ -14,7 +14,7 @@ from admin.panel import Panel
 from admin.probes import Probes
 from database import Database, bind, open_database
 from models import Inbox, Lease
-from services import health, migrations
+from services import migrations, pulse
 from settings import SANDBOX_TOKEN
 from staff import StaffRole
 from tests.admin.conftest import Clock, Visit
@@ -88,10 +88,10 @@ def test_a_bot_that_is_silent_is_not_ready(probes: Probes, clock: Clock) -> None
 def test_of_several_bots_the_worst_is_told(clock: Clock) -> None:
     """One that never ran is worse than one that is silent."""
     later = clock() + timedelta(seconds=9)
-    assert health.silence([BOT], later) == 9
-    assert health.silence([BOT, 7], later) is None
+    assert pulse.silence([BOT], later) == 9
+    assert pulse.silence([BOT, 7], later) is None
     Lease.create(name="poller:7", owner="another", fence=1, beats=1, updated_at=later)
-    assert health.silence([BOT, 7], later) == 9
+    assert pulse.silence([BOT, 7], later) == 9
 
 
 def test_tables_of_another_release_are_not_ready(probes: Probes) -> None:
@@ -101,7 +101,7 @@ def test_tables_of_another_release_are_not_ready(probes: Probes) -> None:
 
 
 def test_without_a_database_the_panel_is_alive_and_not_ready(
-    app: Flask, visit: Visit, database: Database
+    own_app: Flask, visit: Visit, database: Database
 ) -> None:
     """Also for somebody with a session; pages are 503, and say nothing of the database."""
     browser = visit(StaffRole.OWNER)

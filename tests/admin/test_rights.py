@@ -93,9 +93,9 @@ def _parts(path: str) -> list[str]:
     return [*parts, text]
 
 
-def test_a_route_that_states_no_right_is_refused(app: Flask, visit: Visit) -> None:
+def test_a_route_that_states_no_right_is_refused(own_app: Flask, visit: Visit) -> None:
     """Whoever forgets to say whom a page is for shows it to nobody."""
-    app.add_url_rule("/forgotten", "forgotten", lambda: "secret")
+    own_app.add_url_rule("/forgotten", "forgotten", lambda: "secret")
     answer = visit(StaffRole.OWNER).get("/forgotten")
     assert answer.status_code == 403 and "secret" not in answer.text
 

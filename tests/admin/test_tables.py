@@ -294,6 +294,6 @@ def test_the_number_of_rows_is_counted_up_to_a_limit(
     monkeypatch.setattr("admin.views.table.COUNTED", 2)
     people(2)
     browser = visit(StaffRole.VIEWER)
-    assert ">2</span>" in browser.get("/people/").text
+    assert ">2 rows</span>" in browser.get("/people/").text
     User.create(telegram_id=5000, first_name="M")
     assert "more than 2" in browser.get("/people/?role=user").text

@@ -101,15 +101,15 @@ def test_probes_and_files_fill_no_log(visit: Visit, caplog: pytest.LogCaptureFix
 
 
 def test_an_error_of_ours_says_under_which_id_it_is_in_the_log(
-    app: Flask, visit: Visit, caplog: pytest.LogCaptureFixture
+    own_app: Flask, visit: Visit, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The page has the id and nothing of the error, the log has both."""
 
-    @app.get("/login/broken")
+    @own_app.get("/login/broken")
     def broken() -> str:
         raise ValueError("a secret of the inside")
 
-    app.view_functions["broken"] = anybody(broken)
+    own_app.view_functions["broken"] = anybody(broken)
     answer = visit(None).get("/login/broken")
     number = answer.headers["X-Request-ID"]
     assert answer.status_code == 500 and number in answer.text and "secret" not in answer.text
@@ -136,17 +136,17 @@ def test_a_probe_may_come_by_any_address(panel: Panel) -> None:
     assert browser.get("/healthz", headers={"Host": "10.0.0.7:8000"}).status_code == 200
 
 
-def test_a_request_ties_its_lines_together(app: Flask, visit: Visit) -> None:
+def test_a_request_ties_its_lines_together(own_app: Flask, visit: Visit) -> None:
     """Whatever is logged while a request is answered has its id; what comes later has none."""
     page = Page()
     handle = logs.setup("INFO", "json", app="panel", stream=page)
 
-    @app.get("/login/tied")
+    @own_app.get("/login/tied")
     def tied() -> str:
         logging.getLogger("services.sample").warning("in between")
         return "well"
 
-    app.view_functions["tied"] = anybody(tied)
+    own_app.view_functions["tied"] = anybody(tied)
     with visit(None).get("/login/tied") as answer:
         number = answer.headers["X-Request-ID"]
     logging.getLogger("services.sample").warning("afterwards")
@@ -157,7 +157,7 @@ def test_a_request_ties_its_lines_together(app: Flask, visit: Visit) -> None:
     assert {line["app"] for line in page.objects()} == {"panel"}
 
 
-def test_a_request_is_one_trace(app: Flask, visit: Visit) -> None:
+def test_a_request_is_one_trace(visit: Visit) -> None:
     """The route and its statements, without the path or a word of the visitor."""
     exporter = InMemorySpanExporter()
     settings = Settings(otel_endpoint="http://127.0.0.1:4318")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
-from playwright.sync_api import BrowserContext, Page, sync_playwright
+from playwright.sync_api import BrowserContext, Dialog, Page, sync_playwright
 from werkzeug.serving import make_server
 
 from admin.app import create_app
@@ -98,9 +98,15 @@ def browser(app: Flask) -> Iterator[tuple[BrowserContext, str]]:
     thread.join()
 
 
+def close(dialog: Dialog, troubles: list[str]) -> None:
+    """Note a dialog, and let the page go on."""
+    troubles.append(f"dialog: {dialog.message}")
+    dialog.dismiss()
+
+
 def watch(page: Page, troubles: list[str]) -> None:
     """Note whatever a text could bring about: a dialog, an error, a violation, another page."""
-    page.on("dialog", lambda dialog: (troubles.append(f"dialog on {page.url}"), dialog.dismiss()))
+    page.on("dialog", lambda dialog: close(dialog, troubles))
     page.on(
         "console",
         lambda said: (

@@ -10,7 +10,7 @@ from database import Database, now
 from models import Ban, Conversation, Language, Role, Status, User
 from services import audit, care
 from services.audit import Actor
-from staff import Admin, AuditEntry, StaffNote, StaffRole
+from staff import TABLES, Admin, AuditEntry, StaffNote, StaffRole
 
 OPERATOR, ADMIN, OWNER = StaffRole.OPERATOR, StaffRole.ADMIN, StaffRole.OWNER
 
@@ -36,7 +36,7 @@ def entries() -> list[tuple[str, str, object, object]]:
 
 
 def test_a_ban_and_its_end_are_noted_with_all_that_brings_them_back(actor: Actor) -> None:
-    """Status, reason and end, before and after; a person is named by the row's id alone."""
+    """Status, end and that there is a reason; a person is named by the row's id alone."""
     user, until = person(7), now() + timedelta(hours=1)
     assert care.ban(actor, [user.id], OPERATOR, reason=" spam\0 ", until=until) == 1
     ban = Ban.get()
@@ -44,7 +44,7 @@ def test_a_ban_and_its_end_are_noted_with_all_that_brings_them_back(actor: Actor
     assert care.unban(actor, [user.id], OPERATOR) == 1
     assert care.unban(actor, [user.id], OPERATOR) == 0
     free = {"status": "active", "reason": None, "until": None}
-    banned = {"status": "banned", "reason": "spam", "until": until.isoformat(" ")}
+    banned = {"status": "banned", "reason": "given", "until": until.isoformat(" ")}
     target = f"user:{user.id}"
     assert entries() == [
         ("user.ban", target, free, banned),
@@ -53,12 +53,12 @@ def test_a_ban_and_its_end_are_noted_with_all_that_brings_them_back(actor: Actor
 
 
 def test_a_new_reason_takes_the_place_of_the_old(actor: Actor) -> None:
-    """What stays the same is not in the log."""
+    """The log has that it is another one, and nothing of what stays the same."""
     user = person(7)
     care.ban(actor, [user.id], OPERATOR, reason="spam")
     care.ban(actor, [user.id], OPERATOR, reason="worse")
     assert Ban.get().reason == "worse"
-    assert entries()[1][2:] == ({"reason": "spam"}, {"reason": "worse"})
+    assert entries()[1][2:] == ({"reason": "given"}, {"reason": "given anew"})
 
 
 def test_who_bans_is_known_when_the_account_has_a_telegram_id(actor: Actor) -> None:
@@ -163,6 +163,49 @@ def test_a_question_is_cleared_in_one_chat(actor: Actor) -> None:
     assert not care.end_conversation(actor, user.id, 1, 7)
     assert [row.chat_id for row in Conversation.select()] == [-5]
     assert entries()[0][2] == {"bot": 1, "step": "notes.save"}
+
+
+@pytest.mark.parametrize("banned", [True, False])
+def test_nothing_that_the_team_wrote_of_somebody_outlives_them(
+    actor: Actor, database: Database, banned: bool
+) -> None:
+    """Reasons of bans and notes are gone with the person, also where the bare ban stays."""
+    user = person(7)
+    care.note(actor, user.id, "sells pufferfish")
+    care.ban(actor, [user.id], OPERATOR, reason="pufferfish again")
+    care.ban(actor, [user.id], OPERATOR, reason="pufferfish once more")
+    if not banned:
+        care.unban(actor, [user.id], OPERATOR)
+    assert everything(database).count("pufferfish") == (2 if banned else 1)
+    care.erase(actor, user.id, OPERATOR, {})
+    assert "pufferfish" not in everything(database)
+    assert Ban.select().count() == banned
+
+
+def everything(database: Database) -> str:
+    """All that stands in the tables."""
+    tables = sorted({model._meta.table_name for model in TABLES})
+    return repr([database.execute_sql(f"SELECT * FROM {name}").fetchall() for name in tables])
+
+
+def test_several_things_are_changed_together_or_none(actor: Actor) -> None:
+    """A ban, a language and a role in one go; what is refused at the end undoes the rest."""
+    user = person(7)
+    with pytest.raises(care.Forbidden):
+        care.change(actor, user.id, OPERATOR, status=Status.BANNED, role=Role.ADMIN)
+    assert User.get().status == Status.ACTIVE and entries() == []
+    made = care.change(
+        actor, user.id, ADMIN, status=Status.BANNED, role=Role.ADMIN, language=Language.RU
+    )
+    assert (made.status, made.role, made.language) == (Status.BANNED, Role.ADMIN, Language.RU)
+    care.change(actor, user.id, ADMIN, status=Status.BANNED)
+    assert [entry[0] for entry in entries()] == ["user.ban", "user.language", "user.role"]
+    with pytest.raises(care.Forbidden):
+        care.change(actor, user.id, OPERATOR, status=Status.ACTIVE)
+    care.change(actor, user.id, ADMIN, status=Status.ACTIVE)
+    assert User.get().status == Status.ACTIVE and not Ban.select().exists()
+    with pytest.raises(care.Gone):
+        care.change(actor, 999, OWNER, language=Language.EN)
 
 
 def test_an_erasure_leaves_no_name_in_the_log(actor: Actor) -> None:

@@ -15,6 +15,7 @@ from services import admins, audit, care, plugins, reverts, switching, users
 from services.audit import MASK, Actor
 from services.plugins import Preferences, Rest, Switches
 from services.reverts import Refused, revert
+from services.switching import Undeclared
 from staff import Admin, AuditEntry
 from tests.together import run_together
 
@@ -31,11 +32,19 @@ def person(**values: Any) -> User:
 
 def ban(user: User, reason: str = "spam", until: datetime | None = UNTIL) -> AuditEntry:
     """Ban somebody, as the pages do."""
-    old = Ban.get_or_none(Ban.user == user.id)
-    before = {"status": user.status, **({"reason": old.reason, "until": old.until} if old else {})}
-    users.ban(user, by=None, until=until, reason=reason)
-    after = {"status": Status.BANNED, "reason": reason, "until": until}
-    return audit.record(ADA, "user.ban", f"user:{user.id}", before, after)
+    care.ban(ADA, [user.id], OWNER, until=until, reason=reason)
+    return newest()
+
+
+def newest() -> AuditEntry:
+    """The last entry of the log."""
+    found: AuditEntry = AuditEntry.select().order_by(AuditEntry.id.desc()).get()
+    return found
+
+
+def limit(plugin: str, key: str) -> Undeclared | None:
+    """What the plugin declares: one setting, with a default."""
+    return Undeclared(plugin, key, 20) if (plugin, key) == ("notes", "limit") else None
 
 
 def standing(user: User) -> tuple[Status, str | None, datetime | None]:
@@ -46,27 +55,28 @@ def standing(user: User) -> tuple[Status, str | None, datetime | None]:
 
 
 def test_a_ban_is_taken_back_and_that_too(database: Database) -> None:
-    """Reverting gives the person back as they were; reverting that bans them as before."""
+    """Reverting gives the person back as they were; reverting that bans them, the reason apart."""
     user = person()
     first = ban(user)
     second = revert(ADA, OWNER, first.id)
     assert standing(user) == (Status.ACTIVE, None, None)
     assert (second.action, second.target, second.reverts) == ("user.unban", "user:1", first.id)
-    assert second.before == {"status": "banned", "reason": "spam", "until": "2040-01-02 03:04:05"}
+    assert second.before == {"status": "banned", "reason": "given", "until": "2040-01-02 03:04:05"}
     assert second.after == {"status": "active", "reason": None, "until": None}
     third = revert(ADA, OWNER, second.id)
-    assert standing(user) == (Status.BANNED, "spam", UNTIL)
+    assert standing(user) == (Status.BANNED, "restored", UNTIL)
     assert (third.action, third.reverts) == ("user.ban", second.id)
     assert audit.verify() is None
 
 
 def test_a_ban_in_place_of_another_gives_that_one_back(database: Database) -> None:
-    """What was before was a ban too."""
+    """What was before was a ban too; the log did not keep why, but for how long."""
     user = person()
     ban(user, "first", None)
-    entry = ban(User.get_by_id(user.id), "second")
-    revert(ADA, OWNER, entry.id)
-    assert standing(user) == (Status.BANNED, "first", None)
+    entry = ban(user, "second")
+    made = revert(ADA, OWNER, entry.id)
+    assert standing(user) == (Status.BANNED, "restored", None)
+    assert (made.action, made.reverts) == ("user.ban", entry.id)
 
 
 def test_somebody_who_had_blocked_the_bot_is_blocked_again(database: Database) -> None:
@@ -80,12 +90,12 @@ def test_an_unban_is_taken_back(database: Database) -> None:
     """Also where the entry says no more than the status."""
     user = person()
     ban(user)
-    users.unban(user)
+    users.unban(User.get_by_id(user.id))
     entry = audit.record(
         ADA, "user.unban", f"user:{user.id}", {"status": "banned"}, {"status": "active"}
     )
     revert(ADA, OWNER, entry.id)
-    assert standing(user) == (Status.BANNED, "", None)
+    assert standing(user) == (Status.BANNED, "restored", None)
 
 
 @pytest.mark.parametrize(
@@ -123,9 +133,6 @@ def test_a_switch(database: Database, chat: int) -> None:
 def test_a_setting(database: Database) -> None:
     """A value goes back to the one before, or to the default when it had none."""
 
-    def default(plugin: str, key: str) -> object:
-        return 20 if (plugin, key) == ("notes", "limit") else None
-
     def put(value: object, before: object) -> int:
         Preferences().set("notes", "limit", value)
         return int(
@@ -135,12 +142,12 @@ def test_a_setting(database: Database) -> None:
         )
 
     first, second = put(30, None), put(40, 30)
-    revert(ADA, OWNER, second, default=default)
+    revert(ADA, OWNER, second, declare=limit)
     assert PluginSetting.get().value == 30
-    revert(ADA, OWNER, first, default=default)
+    revert(ADA, OWNER, first, declare=limit)
     assert PluginSetting.select().count() == 0
     third = put(50, 20)
-    made = revert(ADA, OWNER, third, default=default)
+    made = revert(ADA, OWNER, third, declare=limit)
     assert PluginSetting.select().count() == 0 and made.after == {"value": 20}
     Preferences().set("notes", "limit", 60)
     Preferences().reset("notes", "limit")
@@ -148,9 +155,21 @@ def test_a_setting(database: Database) -> None:
         entry = audit.record(
             ADA, "plugin.setting", "plugin:notes.limit", {"value": 60}, {"value": after}
         )
-        revert(ADA, OWNER, entry.id, default=default)
+        revert(ADA, OWNER, entry.id, declare=limit)
         assert PluginSetting.get().value == 60
         Preferences().reset("notes", "limit")
+
+
+def test_what_has_become_a_secret_is_not_told(database: Database) -> None:
+    """A setting that was plain when the entry was written, and is secret now."""
+    plain = Undeclared("notes", "key", "")
+    switching.put(ADA, Preferences(), plain, "first")
+    entry = newest()
+    switching.put(ADA, Preferences(), plain._replace(secret=True), "hidden")
+    with pytest.raises(Refused, match="The log holds no secrets") as refusal:
+        revert(ADA, OWNER, entry.id, declare=lambda plugin, key: plain._replace(secret=True))
+    assert "hidden" not in str(refusal.value) and PluginSetting.get().value == "hidden"
+    assert "hidden" not in repr([row.__data__ for row in AuditEntry.select()])
 
 
 def test_a_role_in_the_team(database: Database) -> None:
@@ -187,10 +206,13 @@ def test_what_was_changed_since_stays(database: Database) -> None:
     """Whoever came after is not overruled by accident; the sentence says what is so now."""
     user = person()
     entry = ban(user)
-    ban(User.get_by_id(user.id), "worse")
-    with pytest.raises(Refused, match="reason is 'worse' now, and this entry left 'spam'"):
+    ban(user, "worse", None)
+    with pytest.raises(Refused, match="there is another ban now"):
         revert(ADA, OWNER, entry.id)
     assert standing(user)[1] == "worse"
+    users.unban(User.get_by_id(user.id))
+    with pytest.raises(Refused, match=r"(status is 'active'|until is nothing) now, and this entry"):
+        revert(ADA, OWNER, entry.id)
     assert AuditEntry.select().where(AuditEntry.reverts.is_null(False)).count() == 0
 
 
@@ -264,19 +286,19 @@ def test_all_that_the_pages_do_is_taken_back(database: Database) -> None:
         lambda: care.set_status(ADA, user.id, Status.BLOCKED, OWNER),
         lambda: switching.switch(ADA, switches, "ping", False),
         lambda: switching.switch(ADA, switches, "ping", False, -100),
-        lambda: switching.put(ADA, preferences, "notes", "limit", 30, before=20),
+        lambda: switching.put(ADA, preferences, Undeclared("notes", "limit", 20), 30),
     ]
     for deed in deeds:
         before = state(user)
         deed()
         assert state(user) != before
-        newest = AuditEntry.select().order_by(AuditEntry.id.desc()).get()
-        revert(ADA, OWNER, newest.id, default=lambda plugin, key: 20)
+        revert(ADA, OWNER, newest().id, declare=limit)
         assert state(user) == before
     care.ban(ADA, [user.id], OWNER, reason="spam")
     before = state(user)
     care.unban(ADA, [user.id], OWNER)
-    revert(ADA, OWNER, AuditEntry.select().order_by(AuditEntry.id.desc()).get().id)
+    revert(ADA, OWNER, newest().id)
+    Ban.update(reason="spam").where(Ban.reason == "restored").execute()
     assert state(user) == before and audit.verify() is None
 
 

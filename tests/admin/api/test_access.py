@@ -45,10 +45,10 @@ def test_every_route_of_the_api_states_a_scope() -> None:
     assert len(API) >= 20 and {scope for *_, scope in API} | {Scope.USERS_ROLES} == set(Scope)
 
 
-def test_a_route_of_the_api_that_states_no_scope_is_refused(app: Flask, call: Call) -> None:
+def test_a_route_of_the_api_that_states_no_scope_is_refused(own_app: Flask, call: Call) -> None:
     """Whoever forgets to say what a token is needed for opens nothing with any."""
-    app.add_url_rule("/api/v1/forgotten", "forgotten", lambda: "secret")
-    assert right_of(app, "forgotten") is None
+    own_app.add_url_rule("/api/v1/forgotten", "forgotten", lambda: "secret")
+    assert right_of(own_app, "forgotten") is None
     answer = call().get("/api/v1/forgotten")
     assert answer.status_code == 403 and "secret" not in answer.text
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from flask import Flask
+
 from admin.panel import Panel
 from bot.registry import Failure as Broken
 from database import now
@@ -275,7 +277,9 @@ def test_a_message_that_cannot_be_sent_is_refused(call: Call, world: list[User])
     assert answer.status_code == 202 and Message.select().count() == 1
 
 
-def test_health_is_told(call: Call, world: list[User], panel: Panel, clock: Clock) -> None:
+def test_health_is_told(
+    own_app: Flask, call: Call, world: list[User], panel: Panel, clock: Clock
+) -> None:
     """What waits and since when, who fetches updates, and what the plugins say."""
     client = call(StaffRole.VIEWER)
     told = client.get("/api/v1/health").json

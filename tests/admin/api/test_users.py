@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 from admin.panel import Panel
+from bot.registry import Failure as Broken
 from database import Database
 from models import AnalyticsEvent, Ban, Erasure, Status, User
 from services import audit
@@ -130,6 +132,32 @@ def test_a_role_takes_a_scope_of_its_own(call: Call, world: list[User]) -> None:
     assert admin.patch(path, json={"role": "user"}).status_code == 403
     assert admin.post(f"{path}/erase").status_code == 403
     assert owner.patch(f"{USERS}/999", json={"role": "user"}).status_code == 404
+
+
+def test_who_has_a_role_in_the_bot_is_for_those_who_may_give_it(
+    call: Call, world: list[User]
+) -> None:
+    """As in the panel: an operator's token bans no admin of the bot, and nothing is left of it."""
+    ann = world[0]
+    User.update(role="admin").where(User.id == ann.id).execute()
+    operator, path = call(StaffRole.OPERATOR), f"{USERS}/{ann.id}"
+    for change in ({"status": "banned"}, {"language": "ru"}):
+        answer = operator.patch(path, json=change)
+        assert answer.status_code == 403 and "this needs the role admin" in answer.json["detail"]
+    assert User.get_by_id(ann.id).status == "active" and not Ban.select().exists()
+    both = {"status": "banned", "role": "owner"}
+    assert call(StaffRole.ADMIN).patch(path, json=both).status_code == 403
+    assert User.get_by_id(ann.id).status == "active"
+    admin = call(StaffRole.ADMIN, name="another")
+    assert admin.patch(path, json={"status": "banned"}).json["status"] == "banned"
+
+
+def test_a_broken_plugin_holds_an_erasure_up(call: Call, world: list[User], panel: Panel) -> None:
+    """As on the person's page: what it holds would stay."""
+    panel.registry.failures.append(Broken("shop", Path("shop.py"), "SyntaxError", ""))
+    answer = call().post(f"{USERS}/{world[0].id}/erase")
+    assert answer.status_code == 409 and "shop could not be loaded" in answer.json["detail"]
+    assert User.get_by_id(world[0].id).first_name == "Ann"
 
 
 def test_a_change_without_an_entry_does_not_come_about(
