@@ -28,6 +28,7 @@ LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 MAKE_KEY = 'make one with python -c "import secrets; print(secrets.token_urlsafe(32))"'
 OLD_KEYS = f"former secret keys of {KEY_LENGTH} letters or more, separated by commas"
 WEBHOOK_SECRET = f"32 to 256 of the letters A-Z a-z 0-9 _ -: {MAKE_KEY}"
+LONG_PHRASE = "12 characters or more; keep it elsewhere than the backups"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +71,11 @@ class Settings:
     send_rate_chat: float = 1
     send_rate_group: float = 20
     backup_folder: Path | None = None
+    backup_hour: int = 3
+    backup_daily: int = 7
+    backup_weekly: int = 4
+    backup_passphrase: Secret | None = None
+    events_days: int = 0
     sentry_dsn: Secret | None = None
     otel_endpoint: str = ""
 
@@ -147,6 +153,7 @@ def load(environ: Mapping[str, str] | None = None, *, folder: Path = Path()) -> 
         send_rate_group=env.rate("SEND_RATE_GROUP", base.send_rate_group),
         **_panel(env, base),
         **_watch(env, base, folder),
+        **_keep_for(env, base),
     )
     _check_together(settings)
     return settings
@@ -175,6 +182,17 @@ def _watch(env: Environ, base: Settings, folder: Path) -> dict[str, Any]:
         "backup_folder": env.folder("BACKUP_FOLDER", inside=folder),
         "sentry_dsn": env.secret_url("SENTRY_DSN", "https", "http"),
         "otel_endpoint": env.url("OTEL_EXPORTER_OTLP_ENDPOINT", "https", "http"),
+    }
+
+
+def _keep_for(env: Environ, base: Settings) -> dict[str, Any]:
+    """What is kept, and for how long."""
+    return {
+        "backup_hour": env.whole("BACKUP_HOUR", base.backup_hour, high=23),
+        "backup_daily": env.whole("BACKUP_DAILY", base.backup_daily, low=1, high=1000),
+        "backup_weekly": env.whole("BACKUP_WEEKLY", base.backup_weekly, high=1000),
+        "backup_passphrase": env.secret("BACKUP_PASSPHRASE", r"(?s).{12,}", LONG_PHRASE),
+        "events_days": env.whole("EVENTS_DAYS", base.events_days, high=36_500),
     }
 
 

@@ -10,6 +10,7 @@ import time
 import tomllib
 from collections.abc import Iterator
 from dataclasses import fields
+from datetime import datetime, timedelta
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,7 +22,7 @@ from admin.panel import Panel
 from bot.loader import sources
 from database import Sqlite, current, db
 from models import Lease
-from services import migrations
+from services import backups, migrations
 from services.audit import MASK
 from settings import Secret, Settings
 
@@ -96,6 +97,18 @@ def machine(settings: Settings) -> Iterator[Fact]:
     yield Fact("This worker", f"process {os.getpid()}, {threading.active_count()} threads now")
     yield Fact("Its memory", size_of(_memory()))
     yield Fact("Processors", str(os.cpu_count() or 1))
+
+
+def backup(settings: Settings, at: datetime) -> Fact:
+    """Which backup is the last one, and how old it is."""
+    if settings.backup_folder is None:
+        return Fact("Last backup", "none: set BACKUP_FOLDER", "warn")
+    newest = backups.newest(settings.backup_folder)
+    if newest is None:
+        return Fact("Last backup", "none yet", "bad")
+    hours = (at - newest) / timedelta(hours=1)
+    tone = "bad" if at - newest > backups.LATE else "good"
+    return Fact("Last backup", f"{newest:%Y-%m-%d %H:%M} UTC, {hours:.0f} hours ago", tone)
 
 
 def leases() -> list[Lease]:

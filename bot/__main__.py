@@ -8,7 +8,7 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn, TypeAlias
 
 from choices import StaffRole
 from settings import Settings, SettingsError, load
@@ -16,7 +16,47 @@ from settings import Settings, SettingsError, load
 MOMENT = 0.5
 """Seconds that threads which are no daemons may hold up the end."""
 
+Verb: TypeAlias = Callable[[Settings, argparse.Namespace], int]
+Option: TypeAlias = Callable[[argparse.ArgumentParser], object]
 
+VERBS: dict[Verb, tuple[Option, ...]] = {}
+"""Every verb with its options, in the order of the help."""
+
+
+def verb(*options: Option) -> Callable[[Verb], Verb]:
+    """Make a function a verb of the command line, by its own name and with these options."""
+
+    def add(function: Verb) -> Verb:
+        VERBS[function] = options
+        return function
+
+    return add
+
+
+def option(*names: str, **words: Any) -> Option:
+    """An option of a verb, in the words of argparse."""
+    return lambda parser: parser.add_argument(*names, **words)
+
+
+KEEP = option("--keep", action="store_true", help="start it again whenever it dies")
+REHEARSE = option("--rehearse", action="store_true", help=argparse.SUPPRESS)
+PERSON = option("id", metavar="ID", type=int, help="the person's Telegram id")
+EXAMPLES = "play the examples in the docstrings too"
+FILE = option("file", metavar="FILE", type=Path, help="the backup")
+PASSPHRASE = option(
+    "--passphrase-file",
+    metavar="FILE",
+    type=Path,
+    help="it is encrypted by what this file holds; without it by BACKUP_PASSPHRASE, if set",
+)
+
+
+@verb(
+    KEEP,
+    REHEARSE,
+    option("--again", action="store_true", help=argparse.SUPPRESS),
+    option("--examples", action="store_true", help=argparse.SUPPRESS),
+)
 def run(settings: Settings, options: argparse.Namespace) -> int:
     """Run the bot: poll Telegram, or the sandbox when there is no token, and answer."""
     if options.keep:
@@ -40,6 +80,7 @@ def rehearse(settings: Settings, options: argparse.Namespace) -> int:
     return rehearse(settings)
 
 
+@verb()
 def reload(settings: Settings, _options: argparse.Namespace) -> int:
     """Let the running bot take its plugins anew, once they pass their check; say how that ended."""
     from bot.hail import reload
@@ -47,6 +88,15 @@ def reload(settings: Settings, _options: argparse.Namespace) -> int:
     return reload(settings)
 
 
+@verb()
+def up(settings: Settings, _options: argparse.Namespace) -> int:
+    """Migrate and start everything, as `make run` does; Ctrl-C stops it."""
+    from bot.start import up
+
+    return up(settings)
+
+
+@verb(KEEP, REHEARSE)
 def panel(settings: Settings, options: argparse.Namespace) -> int:
     """Serve the panel, what a team sees of its bot, to browsers; with gunicorn."""
     if options.rehearse:
@@ -71,6 +121,10 @@ def keep(settings: Settings, verb: str, name: str) -> int:
         writer.stop()
 
 
+@verb(
+    option("--undo", metavar="NAME", help="undo the last migration of core or of a plugin"),
+    option("--strict", action="store_true", help="change nothing while a plugin is broken"),
+)
 def migrate(settings: Settings, options: argparse.Namespace) -> int:
     """Bring the tables of the core and of the plugins up to date."""
     from bot.upgrade import migrate
@@ -78,13 +132,26 @@ def migrate(settings: Settings, options: argparse.Namespace) -> int:
     return migrate(settings, undo=options.undo, strict=options.strict)
 
 
+@verb(
+    option("--examples", action="store_true", help=EXAMPLES),
+    option("--deploy", action="store_true", help="refuse what is not fit for production too"),
+)
 def check(settings: Settings, options: argparse.Namespace) -> int:
     """Load every plugin strictly, verify the audit log, say what is wrong; exit code 1 if so."""
-    from bot import chain
+    from bot import chain, deploying
     from bot.loader import check
 
     code = max(check(settings), chain.check(settings))
+    code = deploying.check(settings) or code if options.deploy else code
     return play_examples(settings) or code if options.examples else code
+
+
+@verb()
+def doctor(settings: Settings, _options: argparse.Namespace) -> int:
+    """Look at everything that can be reached, and say for each fault what to do."""
+    from bot.doctor import examine
+
+    return examine(settings)
 
 
 def play_examples(settings: Settings) -> int:
@@ -97,6 +164,7 @@ def play_examples(settings: Settings) -> int:
     return 1 if wrong else 0
 
 
+@verb(option("--failure", metavar="ID", type=int, help="the id in the table failures"))
 def record(settings: Settings, options: argparse.Namespace) -> int:
     """Print a test: of the newest chat in the sandbox, or of the update of a failure."""
     from bot.record import print_chat, print_failure
@@ -104,6 +172,7 @@ def record(settings: Settings, options: argparse.Namespace) -> int:
     return print_failure(settings, options.failure) if options.failure else print_chat(settings)
 
 
+@verb()
 def plugins(settings: Settings, _options: argparse.Namespace) -> int:
     """List the plugins with their commands and whether they load."""
     from bot.loader import print_plugins
@@ -111,6 +180,7 @@ def plugins(settings: Settings, _options: argparse.Namespace) -> int:
     return print_plugins(settings)
 
 
+@verb(option("--last", action="store_true", help="end on SIGTERM after the bot"))
 def sandbox(settings: Settings, options: argparse.Namespace) -> int:
     """Serve a Bot API and a chat page on this machine, to try a bot without Telegram."""
     from bot.logs import setup
@@ -126,6 +196,7 @@ def sandbox(settings: Settings, options: argparse.Namespace) -> int:
     return 0
 
 
+@verb(PERSON)
 def export_user(settings: Settings, options: argparse.Namespace) -> int:
     """Print all that is held on a person, across the plugins, as JSON."""
     from bot.person import export_user
@@ -133,6 +204,7 @@ def export_user(settings: Settings, options: argparse.Namespace) -> int:
     return export_user(settings, options.id)
 
 
+@verb(PERSON, option("--yes", action="store_true", help="do not ask"))
 def delete_user(settings: Settings, options: argparse.Namespace) -> int:
     """Erase a person across the plugins, after a question, and print what was erased."""
     from bot.person import delete_user
@@ -140,13 +212,16 @@ def delete_user(settings: Settings, options: argparse.Namespace) -> int:
     return delete_user(settings, options.id, sure=options.yes)
 
 
+@verb(FILE, PASSPHRASE)
 def backup(settings: Settings, options: argparse.Namespace) -> int:
     """Write the whole database into one file, while everything runs."""
-    from bot.backup import backup
+    from bot.backup import backup, give_way
 
+    give_way()
     return backup(settings, options.file, passphrase=options.passphrase_file)
 
 
+@verb(FILE, PASSPHRASE, option("--dry-run", action="store_true", help="say what would happen"))
 def restore(settings: Settings, options: argparse.Namespace) -> int:
     """Put a backup into an empty database: all of it, or nothing."""
     from bot.backup import restore
@@ -154,6 +229,11 @@ def restore(settings: Settings, options: argparse.Namespace) -> int:
     return restore(settings, options.file, passphrase=options.passphrase_file, dry=options.dry_run)
 
 
+@verb(
+    option("--name", help="make an account of this name"),
+    option("--role", choices=list(StaffRole), default=StaffRole.VIEWER),
+    option("--telegram-id", metavar="ID", help="whom /panel gives links to it"),
+)
 def create_admin(settings: Settings, options: argparse.Namespace) -> int:
     """Print a link that works once and for an hour: it makes the panel's first owner.
 
@@ -164,87 +244,17 @@ def create_admin(settings: Settings, options: argparse.Namespace) -> int:
     return create_admin(settings, options.name, options.role, options.telegram_id)
 
 
-def up(settings: Settings, _options: argparse.Namespace) -> int:
-    """Migrate and start everything, as `make run` does; Ctrl-C stops it."""
-    from bot.start import up
-
-    return up(settings)
-
-
-VERBS: tuple[Callable[[Settings, argparse.Namespace], int], ...] = (
-    run,
-    panel,
-    reload,
-    up,
-    migrate,
-    check,
-    plugins,
-    record,
-    sandbox,
-    export_user,
-    delete_user,
-    backup,
-    restore,
-    create_admin,
-)
-
-
 def parser() -> argparse.ArgumentParser:
     """The parser of the command line."""
     parser = argparse.ArgumentParser("python -m bot", description="A Telegram bot platform.")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
-    for verb in VERBS:
-        text = verb.__doc__
-        own = verbs.add_parser(verb.__name__.replace("_", "-"), help=text, description=text)
-        own.set_defaults(verb=verb)
-        _add_options(verb, own)
+    for function, options in VERBS.items():
+        text = function.__doc__
+        own = verbs.add_parser(function.__name__.replace("_", "-"), help=text, description=text)
+        own.set_defaults(verb=function)
+        for add in options:
+            add(own)
     return parser
-
-
-def _add_options(verb: Callable[..., int], own: argparse.ArgumentParser) -> None:
-    if verb in (run, panel):
-        own.add_argument("--keep", action="store_true", help="start it again whenever it dies")
-        own.add_argument("--rehearse", action="store_true", help=argparse.SUPPRESS)
-    if verb is run:
-        own.add_argument("--again", action="store_true", help=argparse.SUPPRESS)
-        own.add_argument("--examples", action="store_true", help=argparse.SUPPRESS)
-    if verb in (export_user, delete_user):
-        own.add_argument("id", metavar="ID", type=int, help="the person's Telegram id")
-    if verb is delete_user:
-        own.add_argument("--yes", action="store_true", help="do not ask")
-    _add_archive(verb, own)
-    if verb is create_admin:
-        own.add_argument("--name", help="make an account of this name")
-        own.add_argument("--role", choices=list(StaffRole), default=StaffRole.VIEWER)
-        own.add_argument("--telegram-id", metavar="ID", help="whom /panel gives links to it")
-    if verb is sandbox:
-        own.add_argument("--last", action="store_true", help="end on SIGTERM after the bot")
-    if verb is check:
-        own.add_argument(
-            "--examples", action="store_true", help="play the examples in the docstrings too"
-        )
-    if verb is record:
-        own.add_argument("--failure", metavar="ID", type=int, help="the id in the table failures")
-    if verb is migrate:
-        own.add_argument(
-            "--undo", metavar="NAME", help="undo the last migration of core or of a plugin"
-        )
-        own.add_argument(
-            "--strict", action="store_true", help="change nothing while a plugin is broken"
-        )
-
-
-def _add_archive(verb: Callable[..., int], own: argparse.ArgumentParser) -> None:
-    if verb in (backup, restore):
-        own.add_argument("file", metavar="FILE", type=Path, help="the backup")
-        own.add_argument(
-            "--passphrase-file",
-            metavar="FILE",
-            type=Path,
-            help="encrypt it by what this file holds",
-        )
-    if verb is restore:
-        own.add_argument("--dry-run", action="store_true", help="say what would happen")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

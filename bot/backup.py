@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import resource
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -29,11 +30,18 @@ PASSING: list[type[peewee.Model]] = [Attempt, Erasure, Lease, Link, Session]
 """What belongs to running processes and to browsers: a restored installation begins without."""
 
 
+def give_way() -> None:
+    """Let the bot go first, and leave no dump of memory, which would hold what is in the rows."""
+    with suppress(OSError):  # where the service may not
+        os.nice(10)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
 def backup(settings: Settings, path: Path, *, passphrase: Path | None = None) -> int:
     """Write a backup that is whole or not there, and say what is in it."""
     registry = _registry(settings)
     with opened(settings) as database:
-        counts = write(database, registry, path, secret=_secret(passphrase), at=now())
+        counts = write(database, registry, path, secret=_secret(settings, passphrase), at=now())
     size = path.stat().st_size
     print(f"{path}: {sum(counts.values()):,} rows of {len(counts)} tables, {size:,} bytes.")
     return 0
@@ -45,7 +53,7 @@ def restore(
     """Put a backup into an empty database, all of it or nothing, and say what came back."""
     registry = _registry(settings)
     try:
-        with _archive(path, _secret(passphrase)) as file:
+        with _archive(path, _secret(settings, passphrase)) as file:
             contents = archives.verify(file)
             restores.check(contents, _models(registry), _names(registry))
             print(_about(path, contents))
@@ -115,7 +123,9 @@ def _archive(path: Path, secret: bytes | None) -> Iterator[BinaryIO]:
             yield file
             return
         if secret is None:
-            raise Unfit("The backup is encrypted: give --passphrase-file.")
+            raise Unfit(
+                "The backup is encrypted: give --passphrase-file, or set BACKUP_PASSPHRASE."
+            )
         with tempfile.TemporaryFile(dir=path.parent) as plain:
             envelopes.unseal(file, secret, plain)
             yield plain
@@ -155,9 +165,11 @@ def _names(registry: Registry) -> list[str]:
     return [f"{source.name}/{name}" for source in sources(registry) for name in source.names]
 
 
-def _secret(passphrase: Path | None) -> bytes | None:
+def _secret(settings: Settings, passphrase: Path | None) -> bytes | None:
+    """What a file holds that was named, or what the settings have."""
     if passphrase is None:
-        return None
+        kept = settings.backup_passphrase
+        return kept.reveal().encode() if kept else None
     try:
         secret = passphrase.read_bytes().strip()
     except OSError as error:

@@ -10,7 +10,7 @@ from bot.conversations import forget
 from bot.core import Core
 from bot.gauges import measure
 from models import Role, User
-from services import admins, analytics, erasures, users
+from services import admins, analytics, erasures, retention, users
 
 log = logging.getLogger(__name__)
 
@@ -74,6 +74,14 @@ class Chores:
         led = [seat.client for seat in self.core.seats if seat.led and seat.lease.valid()]
         while self.core.notices.step(led):
             pass
+
+    def forget_events(self, at: float) -> None:
+        """Forget events that are old enough; apart from `step`, since there may be millions."""
+        days = self.core.parts.settings.events_days
+        if not days or not self.core.leads() or not self._is_due("events", at, 600):
+            return
+        if retention.forget_events(self.core.parts.clock(), days=days):
+            self._due["events"] = at  # the next second, until none is left
 
     def send_messages(self, _at: float) -> None:
         """Send what the team wrote; apart from `step`, and from the notices, which may be many."""

@@ -163,6 +163,10 @@ class Core:
         self.ledger.flush()
         return count
 
+    def leads(self) -> bool:
+        """Whether this process acts for a bot now."""
+        return any(seat.led and seat.lease.valid() for seat in self.seats)
+
     def lead(self, seat: Seat) -> None:
         """Begin to act for a bot whose lease was taken: pick up what the last holder left."""
         if row := Bot.get_or_none(Bot.id == seat.bot_id):

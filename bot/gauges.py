@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from bot.metrics import Metrics
 from database import db
+from services import backups
 from settings import Settings
 
 DATA = Path("data")
@@ -17,8 +18,8 @@ def measure(metrics: Metrics, settings: Settings, at: datetime) -> None:
     """Set the gauges of the team's messages, the disk and the backups."""
     metrics.messages_oldest_age.set(oldest_message(at))
     metrics.disk_free.set(free_ratio(place(settings)))
-    if settings.backup_folder and (newest := newest_file(settings.backup_folder)):
-        metrics.backed_up(newest)
+    if settings.backup_folder and (newest := backups.newest(settings.backup_folder)):
+        metrics.backed_up(newest.replace(tzinfo=UTC).timestamp())
 
 
 def oldest_message(at: datetime) -> float:
@@ -45,10 +46,3 @@ def free_ratio(path: Path) -> float:
     """The share of a path's disk that is free."""
     usage = shutil.disk_usage(path)
     return usage.free / (usage.used + usage.free)
-
-
-def newest_file(folder: Path) -> float | None:
-    """When the newest file of a folder was written, in seconds since 1970; None without one."""
-    if not folder.is_dir():
-        return None
-    return max((file.stat().st_mtime for file in folder.iterdir() if file.is_file()), default=None)

@@ -21,6 +21,8 @@ from bot.relay import Relay
 from bot.reload import Watcher, snapshot
 from bot.renewal import Renewal
 from bot.reports import report
+from bot.safekeeping import Safekeeping
+from bot.safekeeping import make as make_backup
 from bot.tables import pending, refuse_pending
 from bot.tally import Tally
 from bot.tracing import tracing
@@ -34,7 +36,7 @@ from settings import Settings, SettingsError
 
 log = logging.getLogger(__name__)
 
-SPARE = 9
+SPARE = 11
 """Connections beside those of the worker threads: pollers, ledger, beat, chores."""
 
 
@@ -86,7 +88,7 @@ def build(settings: Settings, *, again: bool = False) -> Process:
     core.parts.metrics.serve(settings.metrics_port)
     sent = [chores.tell_owners, chores.send_notices, chores.send_messages]
     process = Process(core, chores=[chores.step, chores.sync_menus, *sent, Tally(core).step])
-    process.chores.append(Renewal(process).step)
+    process.chores += [Renewal(process).step, chores.forget_events, safekeeping(core).step]
     settle()
     if settings.development:
         Watcher(settings.plugins_path, seen, restart=process.restart).start()
@@ -143,6 +145,14 @@ def _start(registry: Registry) -> None:
     finally:
         if not db.is_closed():
             db.close()
+
+
+def safekeeping(core: Core) -> Safekeeping:
+    """The daily backup of the process that acts for a bot."""
+    parts = core.parts
+    return Safekeeping(
+        parts.settings, leads=core.leads, clock=parts.clock, make=make_backup(parts.stop)
+    )
 
 
 def settle() -> None:

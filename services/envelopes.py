@@ -1,9 +1,9 @@
 """Envelopes: a stream that is encrypted by a passphrase, and refused when a byte was changed.
 
-A file is the magic word, a salt, and pieces of a mebibyte each sealed by ChaCha20-Poly1305 under a
-key that scrypt makes of the passphrase. A piece's nonce is its number and whether it is the last,
-so that none can be left out, moved or cut off at the end (the STREAM construction, Hoang et al.
-2015, as age has it).
+A file is the magic word, a salt, how much work the key is (log2 N of scrypt), and pieces of a
+mebibyte each sealed by ChaCha20-Poly1305 under the key that scrypt makes of the passphrase. A
+piece's nonce is its number and whether it is the last, so that none can be left out, moved or cut
+off at the end (the STREAM construction, Hoang et al. 2015, as age has it).
 """
 
 from __future__ import annotations
@@ -21,6 +21,11 @@ MAGIC = b"steadygram sealed 1\n"
 PIECE = 2**20
 TAG = 16
 SALT = 16
+HEAD = len(MAGIC) + SALT + 1
+WORK = 17
+"""OWASP's advice for scrypt with r = 8 and p = 1: 128 MiB of memory."""
+MOST = 20
+"""What a file may ask for: a gibibyte."""
 
 
 class Broken(Exception):
@@ -31,12 +36,17 @@ class Sealing(io.RawIOBase):
     """A stream to write to; `close` seals the last piece and leaves the file open."""
 
     def __init__(
-        self, file: BinaryIO, passphrase: bytes, *, chance: Callable[[int], bytes] = os.urandom
+        self,
+        file: BinaryIO,
+        passphrase: bytes,
+        *,
+        work: int = WORK,
+        chance: Callable[[int], bytes] = os.urandom,
     ) -> None:
         salt = chance(SALT)
-        file.write(MAGIC + salt)
+        file.write(MAGIC + salt + bytes([work]))
         self._file = file
-        self._lock = ChaCha20Poly1305(_key(passphrase, salt))
+        self._lock = ChaCha20Poly1305(_key(passphrase, salt, work))
         self._waiting = bytearray()
         self._number = 0
 
@@ -73,8 +83,11 @@ def is_sealed(file: BinaryIO) -> bool:
 
 def unseal(file: BinaryIO, passphrase: bytes, into: BinaryIO) -> None:
     """Write what a sealed file holds into another. Raises Broken; then what is written is void."""
-    file.seek(len(MAGIC))
-    lock = ChaCha20Poly1305(_key(passphrase, file.read(SALT)))
+    file.seek(0)
+    head = file.read(HEAD)[len(MAGIC) :]
+    if len(head) <= SALT or not 0 < head[SALT] <= MOST:
+        raise Broken("The file was changed or cut short.")
+    lock = ChaCha20Poly1305(_key(passphrase, head[:SALT], head[SALT]))
     number, piece = 0, file.read(PIECE + TAG)
     while True:
         following = file.read(PIECE + TAG)
@@ -89,9 +102,8 @@ def unseal(file: BinaryIO, passphrase: bytes, into: BinaryIO) -> None:
         number, piece = number + 1, following
 
 
-def _key(passphrase: bytes, salt: bytes) -> bytes:
-    """OWASP's parameters for scrypt: 128 MiB of memory."""
-    return Scrypt(salt=salt.ljust(SALT, b"\0"), length=32, n=2**17, r=8, p=1).derive(passphrase)
+def _key(passphrase: bytes, salt: bytes, work: int) -> bytes:
+    return Scrypt(salt=salt, length=32, n=2**work, r=8, p=1).derive(passphrase)
 
 
 def _nonce(number: int, *, last: bool) -> bytes:

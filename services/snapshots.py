@@ -34,18 +34,20 @@ def snapshot(database: Database) -> Iterator[Reader]:
         yield reader
 
 
-def rows(read: Reader, model: type[peewee.Model]) -> Iterator[dict[str, Any]]:
+def rows(
+    read: Reader, model: type[peewee.Model], *, batch: int = BATCH
+) -> Iterator[dict[str, Any]]:
     """Every row of a table by its columns, as Python has them, in the order of the key."""
     fields = model._meta.sorted_fields
     keys = _keys(model)
     names = ", ".join(f'"{field.column_name}"' for field in fields)
     order = ", ".join(f'"{key.column_name}"' for key in keys)
-    places = [fields.index(key) for key in keys]
+    places = [place for key in keys for place, field in enumerate(fields) if field is key]
     where, last = "", list[Any]()
     while True:
         found = read(
             f'SELECT {names} FROM "{model._meta.table_name}" {where} ORDER BY {order}'
-            f" LIMIT {BATCH}",
+            f" LIMIT {batch}",
             last,
         )
         for row in found:
@@ -53,7 +55,7 @@ def rows(read: Reader, model: type[peewee.Model]) -> Iterator[dict[str, Any]]:
                 field.column_name: _value(field, value)
                 for field, value in zip(fields, row, strict=True)
             }
-        if len(found) < BATCH:
+        if len(found) < batch:
             return
         where = f"WHERE ({order}) > ({', '.join('?' for _ in keys)})"
         last = [found[-1][place] for place in places]

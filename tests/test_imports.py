@@ -34,9 +34,10 @@ ORDER = """
     bot.raw bot.inbox bot.lease bot.stroke bot.marks bot.ledger bot.middleware
     bot.plain bot.dispatch bot.imagined bot.judges bot.explain bot.quarantine bot.turns bot.relay
     bot.moving bot.lanes bot.crew bot.polling bot.notices bot.postman
-    bot.trial bot.core bot.chores bot.tally bot.process bot.reload bot.renewal bot.opened
+    bot.trial bot.core bot.chores bot.tally bot.safekeeping bot.process bot.reload
+    bot.renewal bot.opened
     bot.invite bot.hail bot.serve bot.start bot.upgrade bot.person bot.backup bot.chain
-    bot.keep bot.run
+    bot.keep bot.run bot.deploying bot.probes bot.machine bot.stores bot.reach bot.doctor
     admin admin.bounds admin.panel admin.facts admin.headers admin.problems admin.line
     admin.questions admin.erasure admin.auth.* admin.views.* admin.api.* admin.probes admin.traffic
     admin.app admin.opening

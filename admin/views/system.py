@@ -67,7 +67,7 @@ class System(Page):
             "system.html",
             versions=list(facts.versions()),
             database=[*facts.database(self.panel), facts.cache(self._store)],
-            machine=list(facts.machine(self.panel.settings)),
+            machine=[*facts.machine(self.panel.settings), facts.backup(self.panel.settings, at)],
             waiting=pulse.waiting(at),
             bounded=cards.bounded,
             leases=facts.leases(),

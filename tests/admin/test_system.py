@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from admin.panel import Panel
 from bot.loader import load
 from database import Database
 from models import AnalyticsEvent, Bot, Inbox, Lease, Role, User
+from services import backups
 from settings import Secret, Settings
 from staff import StaffRole
 from tests.admin.conftest import KEY, Clock, Visit
@@ -75,6 +78,18 @@ def test_redis_is_asked_whether_it_answers(redis_url: str) -> None:
     there, away = redis.Redis.from_url(redis_url), redis.Redis(port=1)
     assert (facts.cache(there).tone, facts.cache(away).tone) == ("good", "bad")
     there.close()
+
+
+def test_the_last_backup_is_told(visit: Visit, clock: Clock, tmp_path: Path) -> None:
+    """Off, none yet, an old one and one of today; the page has it."""
+    off = Settings()
+    on = replace(off, backup_folder=tmp_path)
+    assert "Last backup" in visit(StaffRole.ADMIN).get("/system/").text
+    assert (facts.backup(off, clock()).tone, facts.backup(on, clock()).tone) == ("warn", "bad")
+    for hours, tone in ((30, "bad"), (7, "good")):
+        (tmp_path / backups.name_of(clock() - timedelta(hours=hours))).touch()
+        fact = facts.backup(on, clock())
+        assert (fact.tone, f"{hours} hours ago" in fact.value) == (tone, True)
 
 
 @pytest.mark.parametrize(

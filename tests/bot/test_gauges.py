@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ from bot.durations import Durations
 from bot.kit import ChatKit
 from bot.metrics import FROM_RECEIPT, Metrics
 from database import Database
+from services import backups
 from settings import Secret, Settings
 from staff import Message
 
@@ -63,7 +63,7 @@ def test_the_disk_is_that_of_the_data(tmp_path: Path) -> None:
 def test_without_a_backup_there_is_no_time_of_it(
     database: Database, tmp_path: Path, metrics: Metrics
 ) -> None:
-    """The alert asks for the metric's absence; the newest file gives the time."""
+    """The alert asks for the metric's absence; the newest backup's name gives the time."""
     name = "bot_backup_last_success_timestamp_seconds"
     folder = tmp_path / "backups"
     settings = Settings(database_url=Secret(f"sqlite:///{tmp_path}/a.db"), backup_folder=folder)
@@ -73,9 +73,10 @@ def test_without_a_backup_there_is_no_time_of_it(
     (folder / "lost+found").mkdir()
     gauges.measure(metrics, settings, AT)
     assert value(metrics, name) is None
-    for file, time in (("old.backup", 100), ("new.backup", 300), ("older.backup", 50)):
-        (folder / file).touch()
-        os.utime(folder / file, (time, time))
+    (folder / "notes.txt").touch()
+    for second in (100, 300, 50):
+        at = datetime.fromtimestamp(second, UTC)
+        (folder / backups.name_of(at)).touch()
     gauges.measure(metrics, settings, AT)
     gauges.measure(metrics, settings, AT)
     assert value(metrics, name) == 300

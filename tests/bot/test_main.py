@@ -240,3 +240,20 @@ def test_a_thread_that_was_left_behind_does_not_hold_up_the_end() -> None:
     )
     command = [sys.executable, "-c", code]
     assert subprocess.run(command, cwd=ROOT, timeout=30, check=False).returncode == 3
+
+
+def test_check_deploy_refuses_a_developers_machine(tmp_path: Path) -> None:
+    """Exit code 1, with a sentence for each thing that is to be mended."""
+    (tmp_path / "plugins").mkdir()
+    done = python_bot("check", "--deploy", folder=tmp_path)
+    assert done.returncode == 1
+    for name in ("ENVIRONMENT", "TRUSTED_HOSTS", "ADMIN_URL", "TELEGRAM_BOT_TOKEN", "migrate"):
+        assert name in done.stderr
+
+
+def test_the_doctor_tells_what_is_missing(tmp_path: Path) -> None:
+    """Without a database and a bot: exit code 1, and nothing is made."""
+    done = python_bot("doctor", folder=tmp_path, TELEGRAM_API_URL="http://127.0.0.1:1")
+    assert done.returncode == 1 and done.stderr == ""
+    assert "run `python -m bot migrate`" in done.stdout
+    assert [path.name for path in (tmp_path / "data").iterdir()] == ["secret_key"]

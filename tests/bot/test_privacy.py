@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,11 +13,13 @@ import pytest
 
 from bot.chores import Chores
 from bot.testing import ROOT, ChatKit, Person
-from database import Database, db
+from database import Database, db, now
 from models import AnalyticsEvent, Bot, Conversation, Erasure, Failure, Inbox, Role, Status, User
 from sandbox.cast import Person as Cast
-from services import analytics, failures, privacy, users
+from services import analytics, archives, failures, privacy, users
 from services.cache import open_cache
+from services.snapshots import snapshot
+from staff import TABLES
 
 FOLDERS = [ROOT / "plugins", Path(__file__).parent / "personal"]
 ID = 7331000042
@@ -148,6 +152,25 @@ def test_nothing_is_left(each: ChatKit) -> None:
     each.chores()
     each.restart()
     assert traces(each) == []
+
+
+def backed_up(kit: ChatKit) -> str:
+    """A new backup, unpacked."""
+    models = [*TABLES, *(m for plugin in kit.registry.plugins.values() for m in plugin.models)]
+    file = io.BytesIO()
+    with snapshot(kit.database) as read:
+        archives.write(file, read, models, migrations=[], version="1", at=now())
+    with zipfile.ZipFile(file) as archive:
+        return "\n".join(archive.read(name).decode() for name in archive.namelist())
+
+
+def test_a_new_backup_has_nothing_of_an_erased_person(each: ChatKit) -> None:
+    """Neither the id nor the username, a name or a word of theirs; before, it has all of them."""
+    zelda = settle(each)
+    before = backed_up(each)
+    assert [mark for mark in MARKS if mark not in before] == []
+    erase(zelda)
+    assert [mark for mark in MARKS if mark.lower() in backed_up(each).lower()] == []
 
 
 @pytest.mark.parametrize("plugin", ["notes", "diary"])

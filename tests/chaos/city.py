@@ -81,7 +81,7 @@ class Writer:
     """A crowd that writes numbers to the bot, at an even pace, until it is stopped."""
 
     def __init__(
-        self, city: City, rate: float, *, chats: Iterable[int] = range(7001, 7051)
+        self, city: Town, rate: float, *, chats: Iterable[int] = range(7001, 7051)
     ) -> None:
         self.sent: Counter[int] = Counter()
         self.written: dict[tuple[int, int], float] = {}

@@ -149,6 +149,19 @@ class Town:
         self._bots.append(bot)
         return bot
 
+    def run(self, *verb: str) -> str:
+        """Run a verb of the command line to its end, and give what it printed."""
+        done = subprocess.run(
+            [sys.executable, "-m", "bot", *verb],
+            cwd=self._folder,
+            env=self._environ,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
     def handled(self) -> int:
         """How many updates were handled so far, each counted once."""
         if self.journal.exists():
