@@ -245,6 +245,14 @@ class Breaker:
         self._told.pop(plugin, None)
 
 
+def _cut(traceback: str, *, most: int = 2500) -> str:
+    """A traceback that fits into a message: its first line, and its end."""
+    if len(traceback) <= most:
+        return traceback
+    first = traceback.partition("\n")[0][:100]
+    return f"{first}\n…{traceback[-most:]}"
+
+
 def notice(plugin: str, fault: Fault) -> str:
     """What the owners are told, with the end of the traceback, short enough for Telegram."""
     said = (
@@ -252,4 +260,4 @@ def notice(plugin: str, fault: Fault) -> str:
         f"It failed {FAILURES} times in a short while. It is tried again in"
         f" {REST.total_seconds():.0f} seconds, and later when that fails; nothing else is affected."
     )
-    return f"{said}\n\n{fault.traceback[-2500:]}".strip()
+    return f"{said}\n\n{_cut(fault.traceback)}".strip()

@@ -35,7 +35,7 @@ class PersonPages(Page):
     def show(self, user_id: int) -> str:
         """All of one person."""
         user = _find(user_id)
-        before = field_number("before", default=0) or None
+        before = field_number("before", default=LARGEST, low=1)
         return self.render(  # type: ignore[no-any-return]
             "users/person.html",
             about=dossier.of(user, before=before),

@@ -52,15 +52,21 @@ def test_the_button_needs_the_forms_token(visit: Visit, clock: Clock) -> None:
     assert browser.post_form(path).status_code == 302
 
 
+def alice() -> Admin:
+    """Whose link it is."""
+    mine: Admin = Admin.get(Admin.name == "alice")
+    return mine
+
+
 @pytest.mark.parametrize(
     "spoil",
     [
         lambda clock: clock.pass_(minutes=2),
         lambda clock: Admin.update(disabled=True).execute(),
         lambda clock: Admin.update(telegram_id=None).execute(),
-        lambda clock: admins.set_role(TERMINAL, Admin.get(), StaffRole.VIEWER),
-        lambda clock: admins.set_telegram_id(TERMINAL, Admin.get(), 1002),
-        lambda clock: admins.set_disabled(TERMINAL, Admin.get(), True),
+        lambda clock: admins.set_role(TERMINAL, alice(), StaffRole.VIEWER),
+        lambda clock: admins.set_telegram_id(TERMINAL, alice(), 1002),
+        lambda clock: admins.set_disabled(TERMINAL, alice(), True),
     ],
     ids=["late", "closed", "erased", "role", "another", "disabled"],
 )

@@ -103,9 +103,8 @@ def test_events_go_on_page_by_page(visit: Visit, user: User) -> None:
             break
         page = browser.get(older[1]).text
     assert seen == list(range(24, -1, -1))
-    for before in ("0", "-1", "9" * 30):
+    for before in ("0", "-1", "9" * 30, "x&before=y"):
         assert browser.get(f"{path}?before={before}").status_code == 400
-    assert browser.get(f"{path}?before=x&before=y").status_code == 200
 
 
 def test_the_page_costs_a_bounded_number_of_statements(

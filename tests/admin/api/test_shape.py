@@ -138,14 +138,14 @@ def test_a_field_that_may_not_be_set_is_refused(call: Call, world: list[User]) -
     assert mine.clone().get() == before
 
 
-def test_a_mistake_of_ours_is_a_500_that_tells_nothing(app: Flask, call: Call) -> None:
+def test_a_mistake_of_ours_is_a_500_that_tells_nothing(own_app: Flask, call: Call) -> None:
     """What went wrong is in the log, not in the answer."""
 
     @needs_scope(Scope.USERS_READ)
     def fail() -> str:
         raise RuntimeError("a secret")
 
-    app.view_functions["People.list_users"] = fail
+    own_app.view_functions["People.list_users"] = fail
     answer = call().get(USERS)
     problem(answer, 500)
     assert "secret" not in answer.text
