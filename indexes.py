@@ -3,7 +3,8 @@
 An index gives the keys of a page, however deep, without a look at the rows: it ends with the key
 and, of people, with what else they are chosen by. Each one costs every message a little: on
 PostgreSQL whoever is counted anew gets a new entry in all of them but the partial ones. So a status
-or a role that most people have is found by a walk along the newest, and what is rare by an index.
+or a role that most people have is found by a walk along the newest, in the one index that begins
+with the key, and what is rare by an index of its own.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ def declare() -> None:
     User.add_index(User.index(fn.LOWER(User.username), name="users_lower_username"))
     User.add_index(User.index(User.username, User.id, where=SQL("username IS NOT NULL")))
     User.add_index(User.language, User.id, User.status, User.role)
+    User.add_index(User.index(User.id, *FACETS, name="users_facets"))
     User.add_index(User.index(User.last_activity_at, User.id, *FACETS, name="users_seen"))
     for column, where in RARE.items():
         others = (facet for facet in FACETS if facet is not column)

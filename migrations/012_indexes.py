@@ -15,6 +15,7 @@ OLD = {
 NEW = """
 users_username_id ON users (username, id) WHERE username IS NOT NULL
 users_language_id_status_role ON users (language, id, status, role)
+users_facets ON users (id, status, role, language)
 users_seen ON users (last_activity_at, id, status, role, language)
 users_status_rare ON users (status, id, role, language) WHERE status <> 'active'
 users_role_rare ON users (role, id, status, language) WHERE role <> 'user'
