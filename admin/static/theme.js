@@ -3,5 +3,7 @@
 (() => {
   const kept = localStorage.getItem("theme");
   const dark = matchMedia("(prefers-color-scheme: dark)").matches;
-  document.documentElement.dataset.theme = kept || (dark ? "dark" : "light");
+  const theme = kept || (dark ? "dark" : "light");
+  document.documentElement.dataset.theme = theme;
+  document.documentElement.classList.toggle("dark-mode", theme === "dark"); // Swagger UI's own word
 })();
