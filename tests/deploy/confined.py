@@ -63,10 +63,14 @@ def prepare(app: Path) -> None:
     mount("--bind", app, NEW / "srv")
     mount("-o", "remount,ro,bind", NEW / "srv")
     mount("--bind", data, NEW / "srv" / "data")
-    for python in {Path(sys.base_prefix), Path(sys.prefix).resolve()}:
+    pythons = {Path(sys.base_prefix), Path(sys.prefix).resolve()}
+    for python in pythons:
         show(python)
     mount("-o", "remount,ro,bind", NEW)
     mount("-t", "tmpfs", "-o", "size=16m,mode=1777", "tmpfs", NEW / "tmp")
+    for python in pythons:
+        if python.is_relative_to("/tmp"):  # noqa: S108  the new one hides what is in it
+            bind(python)
     mount("-t", "proc", "proc", NEW / "proc")
 
 
@@ -77,10 +81,15 @@ def show(path: Path) -> None:
         over = NEW / closed[0].relative_to("/")
         if not over.is_mount():
             mount("-t", "tmpfs", "-o", "mode=0755,size=1m", "tmpfs", over)
-        there = NEW / path.relative_to("/")
-        there.mkdir(parents=True)
-        mount("--bind", path, there)
-        mount("-o", "remount,ro,bind", there)
+        bind(path)
+
+
+def bind(path: Path) -> None:
+    """Put a folder of this machine, to be read, into the place that it has in the new root."""
+    there = NEW / path.relative_to("/")
+    there.mkdir(parents=True)
+    mount("--bind", path, there)
+    mount("-o", "remount,ro,bind", there)
 
 
 def confine(command: Sequence[str]) -> list[str]:
