@@ -26,6 +26,7 @@ from database import now
 from services import sessions
 from settings import Secret, Settings
 from staff import Admin, StaffRole
+from tests.plans import Listener
 
 Statement: TypeAlias = tuple[str, Any]
 COOKIE = "steadygram"
@@ -131,19 +132,6 @@ def sign_in() -> str:
     """Make an account and a session of it; give what the cookie holds."""
     admin, _ = Admin.get_or_create(name="bench", defaults={"role": StaffRole.OWNER})
     return sessions.begin(admin, address="127.0.0.1", agent="bench", at=now())
-
-
-class Listener(logging.Handler):
-    """Writes down what Peewee says that it runs."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.DEBUG)
-        self.heard: list[Statement] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Keep a statement with its values."""
-        if isinstance(record.msg, tuple):
-            self.heard.append(record.msg)
 
 
 def open_app() -> Flask:
