@@ -12,7 +12,17 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-ROOMS = ("admin", "bot", "migrations", "models", "plugins", "sandbox", "services", "settings")
+ROOMS = (
+    "admin",
+    "bot",
+    "deploy",
+    "migrations",
+    "models",
+    "plugins",
+    "sandbox",
+    "services",
+    "settings",
+)
 OURS = {*ROOMS, "choices", "database", "environ", "indexes", "staff", "trigrams", "tests", "bench"}
 LONGEST_FILE = 300
 LONGEST_FUNCTION = 40
@@ -42,6 +52,7 @@ ORDER = """
     admin.questions admin.erasure admin.auth.* admin.views.* admin.api.* admin.probes admin.traffic
     admin.app admin.opening
     admin.server_log admin.folder admin.metering admin.gatherer admin.gunicorn admin.wsgi
+    deploy.*
     sandbox.*
     bot.memory bot.actors bot.kit bot.examples bot.record bot.testing bot.__main__
     plugins.*

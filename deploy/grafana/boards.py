@@ -10,7 +10,8 @@ from grafana_foundation_sdk.builders import dashboard, logs, loki, prometheus, t
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.dashboard import DataSourceRef
 
-from deploy.grafana.plots import BOARDS, Board, Plot
+from deploy.grafana.plot import Board, Plot
+from deploy.grafana.plots import BOARDS
 
 FOLDER = Path(__file__).parent / "dashboards"
 METRICS = DataSourceRef(type_val="prometheus", uid="${metrics}")

@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from deploy.grafana.plots import BOARDS, Board, Plot
+from deploy.grafana.plot import Board, Plot
+from deploy.grafana.plots import BOARDS
 from tests.conftest import POSTGRES, connect_postgres, on_postgres
 from tests.deploy.curves import draw
 from tests.deploy.live import WINDOW, Stand

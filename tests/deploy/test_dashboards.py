@@ -12,7 +12,8 @@ import pytest
 import yaml
 
 from deploy.grafana import boards
-from deploy.grafana.plots import BOARDS, BOT, DATABASE, PANEL, Board
+from deploy.grafana.plot import Board
+from deploy.grafana.plots import BOARDS, BOT, DATABASE, PANEL
 from tests.conftest import HAS_POSTGRES, HAS_REDIS
 from tests.deploy.live import PROMETHEUS, WINDOW, Stand, has_exporters, panel_counts
 from tests.deploy.tools import ROOT
