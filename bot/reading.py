@@ -7,6 +7,45 @@ from typing import Any
 
 from telebot import types
 
+PLAIN = frozenset({"message_id", "from", "chat", "date", "text"})
+"""The fields of what most people write."""
+SCALARS = {str, int, bool}
+
+
+class Mould:
+    """A telebot object whose unnamed fields are as telebot leaves them.
+
+    A message has over a hundred, and telebot sets them one by one for each that comes.
+    """
+
+    def __init__(self, model: object, needed: str = "", taken: str = "") -> None:
+        """`needed` and `taken` name the fields that must and that may come."""
+        self._kind, self._empty = type(model), vars(model)
+        self._needed = frozenset(needed.split())
+        self._taken = self._needed | set(taken.split())
+
+    def fits(self, fields: Any) -> bool:
+        """Whether telebot would take the fields as they are, and make no object of any."""
+        return (
+            type(fields) is dict
+            and self._needed <= fields.keys() <= self._taken
+            and SCALARS.issuperset(map(type, fields.values()))
+        )
+
+    def cast(self, fields: dict[str, Any]) -> Any:
+        """A new object."""
+        made = self._kind.__new__(self._kind)
+        made.__dict__ = self._empty | fields
+        return made
+
+
+_NAMES = "first_name last_name username"
+_USER = Mould(
+    types.User(0, False, ""), "id is_bot first_name", f"{_NAMES} language_code is_premium"
+)
+_CHAT = Mould(types.Chat(0, "private"), "id type", f"{_NAMES} title")
+_MESSAGE = Mould(types.Message(0, None, 0, None, "text", {}, None))  # type: ignore[no-untyped-call]
+
 
 def read(update: Mapping[str, Any], kind: str) -> tuple[Any, types.Update | None]:
     """The event of an update, None for an unknown kind, and the whole where that came with it.
@@ -14,9 +53,30 @@ def read(update: Mapping[str, Any], kind: str) -> tuple[Any, types.Update | None
     Raises what telebot raises, which is anything.
     """
     if kind == "message":  # nearly all of them: the other thirty kinds need not be looked for
-        return types.Message.de_json(update[kind]), None  # type: ignore[no-untyped-call]
+        return _plain(update[kind]) or types.Message.de_json(update[kind]), None  # type: ignore[no-untyped-call]
     whole = read_whole(update, kind)
     return vars(whole).get(kind), whole
+
+
+def _plain(message: Any) -> types.Message | None:
+    """A message that is a text and nothing else; None for others, which telebot reads."""
+    if type(message) is not dict or message.keys() != PLAIN:
+        return None
+    person, chat, number = message["from"], message["chat"], message["message_id"]
+    if not (_USER.fits(person) and _CHAT.fits(chat)):
+        return None
+    made: types.Message = _MESSAGE.cast(
+        {
+            "id": number,
+            "message_id": number,
+            "from_user": _USER.cast(person),
+            "chat": _CHAT.cast(chat),
+            "date": message["date"],
+            "text": message["text"],
+            "json": message,
+        }
+    )
+    return made
 
 
 def read_whole(update: Mapping[str, Any], kind: str) -> types.Update:
