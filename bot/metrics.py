@@ -5,18 +5,16 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 from wsgiref.simple_server import WSGIServer
 
 from prometheus_client import (
     CollectorRegistry,
     Counter,
     Gauge,
-    Histogram,
     disable_created_metrics,
     start_http_server,
 )
-from prometheus_client.metrics import MetricWrapperBase
 from prometheus_client.process_collector import ProcessCollector
 
 from bot.durations import Durations
@@ -91,7 +89,14 @@ STATUSES = (200, 400, 401, 403, 404, 409, 413, 421, 429, 500, 502, 503, 504)
 CODES = frozenset([*map(str, STATUSES), "never_sent", "ambiguous"])
 """HTTP statuses of Telegram's answers, and the two ways to get no answer."""
 
-METRIC = TypeVar("METRIC", bound=MetricWrapperBase)
+CHILD_co = TypeVar("CHILD_co", covariant=True)
+
+
+class Labelled(Protocol[CHILD_co]):
+    """A metric with labels."""
+
+    def labels(self, *values: str) -> CHILD_co:
+        """What is counted under these values."""
 
 
 class Label:
@@ -115,25 +120,25 @@ class Label:
         return value
 
 
-class Family(Generic[METRIC]):
+class Family(Generic[CHILD_co]):
     """A metric with labels; calling it gives the child of these label values, bound once.
 
     After `most` children the first label of a new one says `other`: all families of a process
     together stay under 2,000 series, whatever is called and handled.
     """
 
-    def __init__(self, metric: METRIC, *labels: Label, most: int = 100) -> None:
+    def __init__(self, metric: Labelled[CHILD_co], *labels: Label, most: int = 100) -> None:
         self.metric = metric
         self._labels = labels
         self._most = most
         self._bound: set[tuple[str, ...]] = set()
-        self._children: dict[tuple[str, ...], METRIC] = {}
+        self._children: dict[tuple[str, ...], CHILD_co] = {}
 
-    def __call__(self, *values: str) -> METRIC:
+    def __call__(self, *values: str) -> CHILD_co:
         child = self._children.get(values)
         return self._bind(values) if child is None else child
 
-    def _bind(self, values: tuple[str, ...]) -> METRIC:
+    def _bind(self, values: tuple[str, ...]) -> CHILD_co:
         closed = tuple(
             label.close(value) for label, value in zip(self._labels, values, strict=True)
         )
@@ -175,11 +180,8 @@ class Metrics:
         self.errors = Family(
             self._counter("errors", "Exceptions raised by handlers.", "error_type"), error
         )
-        self.response_time = Family(
-            self._histogram("response_time", "Time in the handler.", "handler"),
-            handler,
-            most=60,
-        )
+        self._response_time = self._histogram("response_time", "Time in the handler.", "handler")
+        self.response_time = Family(self._response_time, handler, most=60)
         self.updates_received = Family(
             self._counter("updates_received", "Updates taken in.", "kind"),
             Label(*KINDS, "unknown"),
@@ -254,10 +256,8 @@ class Metrics:
     def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
         return Gauge(f"bot_{name}", text, labels, registry=self.registry)
 
-    def _histogram(self, name: str, text: str, *labels: str) -> Histogram:
-        return Histogram(
-            f"bot_{name}_seconds", text, labels, buckets=SECONDS, registry=self.registry
-        )
+    def _histogram(self, name: str, text: str, label: str) -> Durations:
+        return Durations(f"bot_{name}_seconds", text, SECONDS, self.registry, label)
 
     def backed_up(self, at: float) -> None:
         """Tell the time of the newest backup; without one there is no such metric."""
@@ -288,9 +288,7 @@ class Metrics:
 
     def responses(self) -> tuple[int, float]:
         """How many updates were handled, and the seconds that took, since the process began."""
-        samples = [s for family in self.response_time.metric.collect() for s in family.samples]
-        count = sum(sample.value for sample in samples if sample.name.endswith("_count"))
-        return int(count), sum(s.value for s in samples if s.name.endswith("_sum"))
+        return self._response_time.total()
 
     def command(self, name: str) -> None:
         """Count one call of a command."""

@@ -42,7 +42,8 @@ def ask(kit: ChatKit, text: str = "", *, chat: int = BOB, data: str | None = Non
 
 def counted(kit: ChatKit) -> dict[tuple[str, str], float]:
     """How often each handler had each outcome, by the metrics."""
-    samples = next(iter(kit.core.parts.metrics.messages.metric.collect())).samples
+    families = kit.core.parts.metrics.registry.collect()
+    samples = next(family for family in families if family.name == "bot_messages").samples
     return {
         (sample.labels["handler"], sample.labels["status"]): sample.value
         for sample in samples
