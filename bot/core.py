@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from operator import attrgetter
-from typing import Any
 
 import redis
 from telebot import TeleBot
@@ -39,7 +38,6 @@ from bot.notices import Delivery
 from bot.oblivion import Oblivion
 from bot.polling import Poller
 from bot.postman import Postman
-from bot.raw import kind_of
 from bot.registry import Registry
 from bot.rules import KINDS
 from bot.throttle import Throttle
@@ -311,8 +309,8 @@ class Core:
             panel_url=parts.settings.admin_url,
         )
 
-    def _received(self, updates: list[dict[str, Any]], duplicates: int) -> None:
-        for kind, count in Counter(map(kind_of, updates)).items():
+    def _received(self, kinds: list[str], duplicates: int) -> None:
+        for kind, count in Counter(kinds).items():
             self.parts.metrics.received(kind, count)
         self.parts.metrics.updates_duplicate.inc(duplicates)
         self.parts.metrics.poll_last_success.set_to_current_time()

@@ -209,19 +209,7 @@ class Inbox:
         )
 
     def _insert(self, items: Sequence[Item], at: datetime) -> list[Item]:
-        values: list[Any] = []
-        for item in items:
-            payload = codec.dumps(item.update)
-            values += (
-                item.bot_id,
-                item.update_id,
-                item.lane,
-                item.kind,
-                payload,
-                item.attempts,
-                at,
-            )
-        rows = db.execute_sql(_insert_sql(len(items), db.param), values).fetchall()
+        rows = db.execute_sql(*_insertion(items, at)).fetchall()
         new = {update_id for (update_id,) in rows}
         return [item for item in items if item.update_id in new]
 
@@ -278,11 +266,29 @@ def _sql(text: str) -> str:
     return text.replace("?", db.param)
 
 
+def _insertion(items: Sequence[Item], at: datetime) -> tuple[str, list[Any]]:
+    """The statement that puts a batch of one bot into the table, and its values.
+
+    PostgreSQL takes half the time to read a column at a time, and SQLite has no arrays.
+    """
+    bot_id = items[0].bot_id
+    rows = [(i.update_id, i.lane, i.kind, codec.dumps(i.update), i.attempts) for i in items]
+    if db.param == "%s":
+        return INSERT.format(rows=ARRAYS), [bot_id, at, *(list(column) for column in zip(*rows))]
+    return _insert_sql(len(rows)), [value for row in rows for value in (bot_id, at, *row)]
+
+
+INSERT = """
+INSERT INTO inbox (state, bot_id, received_at, update_id, lane, kind, payload, attempts) {rows}
+ON CONFLICT (bot_id, update_id) DO NOTHING RETURNING update_id
+"""
+ROW = "('new', ?, ?, ?, ?, ?, ?, ?)"
+ARRAYS = """
+SELECT 'new', %s, %s::timestamp, batch.*
+FROM unnest(%s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::int[]) AS batch
+"""
+
+
 @lru_cache(maxsize=256)
-def _insert_sql(count: int, param: str) -> str:
-    row = f"({', '.join([param] * 4)}, 'new', {', '.join([param] * 3)})"
-    return (
-        "INSERT INTO inbox (bot_id, update_id, lane, kind, state, payload, attempts, received_at)"
-        f" VALUES {', '.join([row] * count)}"
-        " ON CONFLICT (bot_id, update_id) DO NOTHING RETURNING update_id"
-    )
+def _insert_sql(count: int) -> str:
+    return INSERT.format(rows=f"VALUES {', '.join([ROW] * count)}")

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from bot.client import Ambiguous, Client, NeverSent, Stopping
 from bot.inbox import Inbox, Item, LaneKey, lanes_of
 from bot.lease import Fenced
+from bot.raw import kind_of
 from bot.tracing import tracing
 from database import db, is_outage
 
@@ -56,7 +57,7 @@ class Poller:
         *,
         kinds: list[str],
         threads: int = 32,
-        received: Callable[[list[dict[str, Any]], int], None],
+        received: Callable[[list[str], int], None],
         allowed: Callable[[], bool],
         prepare: Callable[[], None] = lambda: None,
         perform: Callable[[Callable[[], list[Item]]], list[Item]] = lambda work: work(),
@@ -103,7 +104,6 @@ class Poller:
         self.lanes.expect(self.client.bot_id)
         free = max(0, self.threads - self.lanes.busy())
         items = self._perform(partial(self._accept, updates, free, tracing.here()))
-        self._received(updates, len(updates) - len(items))
         self._offset = 1 + max(
             (u["update_id"] for u in updates if type(u.get("update_id")) is int),
             default=(self._offset or 1) - 1,
@@ -112,6 +112,7 @@ class Poller:
         # answer was lost, or by a former holder of the lease.
         fresh = {item.update_id for item in items}
         known = [u for u in updates if u.get("update_id") not in fresh]
+        self._received([*(item.kind for item in items), *map(kind_of, known)], len(known))
         self.lanes.wake(lanes_of(self.client.bot_id, known))
         self.lanes.put(items)
         return len(items)
