@@ -28,6 +28,8 @@ PATIENCE = 5.0
 """Seconds until a group without an answer is given up, and committed the ordinary way."""
 REST = 10.0
 """Seconds without a relay after a connection that could not be made."""
+PLANNED_EVERY = 1.0
+"""Seconds for which a plan is good; a third of a group's time went into planning each."""
 
 
 class Relay:
@@ -58,6 +60,8 @@ class Relay:
         """The connection's socket once more: psycopg2 closes its own without a word."""
         self._group: Sequence[Entry] = ()
         self._due = 0.0
+        self._planned = float("-inf")
+        """When the statement was last planned: tables grow."""
         self._rests_until = float("-inf")
         self._lock = threading.Lock()
 
@@ -144,7 +148,9 @@ class Relay:
         if lease is None or not _fits(group):
             return False
         try:
-            self._cursor.execute(*stroke.statement(lease, group, self._ledger.clock()))
+            anew = (at := self._clock()) >= self._planned + PLANNED_EVERY
+            self._cursor.execute(*stroke.call(lease, group, self._ledger.clock(), anew=anew))
+            self._planned = at if anew else self._planned
         except psycopg2.Error as error:
             log.info("the relay could not send: %s", type(error).__name__)
             self._part()
@@ -157,12 +163,14 @@ class Relay:
     def _open(self) -> None:
         """Connect and listen; who cannot is done without for a while."""
         connection = None
+        lease = next(iter(self._ledger.leases.values()))  # those of one process read alike
         try:
             connection = self._connect()
             _settle(connection)
             cursor = connection.cursor()
-            cursor.execute(DURABLE)
-            _settle(connection)
+            for sql in (DURABLE, *stroke.prepare(lease)):
+                cursor.execute(sql)
+                _settle(connection)
             self._ear = os.dup(connection.fileno())
             self._courier.watch(self._ear, self.hear)
             self._connection, self._cursor = connection, cursor

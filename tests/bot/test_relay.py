@@ -13,7 +13,7 @@ from bot.courier import Courier
 from bot.inbox import Item
 from bot.lease import Fenced, Lease
 from bot.ledger import Entry
-from bot.relay import REST, Relay
+from bot.relay import PLANNED_EVERY, REST, Relay
 from database import Database, Postgres, db
 from models import AnalyticsEvent, User
 from tests.bot.test_inbox import message
@@ -100,6 +100,20 @@ def test_a_full_group_is_sent_at_once_and_the_next_one_after_it(line: Line) -> N
     assert line.relay.busy, "the next group went out with the answer"
     line.listen_until(lambda: len(line.desk.released) == 8)
     assert counted() == 8
+
+
+def test_a_plan_is_made_anew_as_the_tables_grow(line: Line) -> None:
+    """A plan for empty tables would walk through all open updates of a full one."""
+    sent: list[str] = []
+    for at in (0.0, 0.5, PLANNED_EVERY, PLANNED_EVERY + 0.5):
+        line.at = 200.0 + at
+        [item] = line.desk.inbox.accept(7, [message(1 + len(sent))])
+        line.desk.ledger.add(Entry(item, counted=True))
+        assert line.desk.ledger.help_out()
+        sent.append(line.relay._cursor.query.decode())
+        line.listen_until(lambda: not line.relay.busy)
+    assert [query.startswith("DISCARD PLANS") for query in sent] == [True, False, True, False]
+    assert all("EXECUTE stroke" in query for query in sent) and counted() == 4
 
 
 def test_what_is_more_than_a_mark_goes_the_ordinary_way(line: Line) -> None:
