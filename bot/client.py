@@ -20,7 +20,7 @@ from bot.answer import Answer, result_of, retry_after
 from bot.form import attach, encode, form
 from bot.meter import Meter
 from bot.retries import Retries
-from bot.sending import Sending
+from bot.sending import Sending, is_fine
 from bot.wire import Ambiguous, NeverSent, Reply
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ class Client:
         """Make a call whose answer nobody waits for; False when it cannot go out at once.
 
         `heard` is told how the first try ended, in whatever thread listens to the courier; one
-        that is not `fine` is gone on with by `resume`, in a thread that may wait.
+        that has an outcome is gone on with by `resume`, in a thread that may wait.
         """
         courier = self._courier
         if courier is None or not courier.open or self._stop.is_set() or not self._allowed():
@@ -144,15 +144,21 @@ class Client:
 
         def hear(outcome: Reply | NeverSent | Ambiguous) -> None:
             count(outcome)
-            sending.outcome = outcome
-            if sending.fine:
+            if is_fine(outcome):
                 self._retries.answered(None)
                 if turn is not None:
                     turn.leave()
+            else:
+                sending.outcome = outcome
             heard(sending)
 
-        courier.post(self._token, method, form(fields), hear)
+        still = self._may_still_go if turn is None else None
+        courier.post(self._token, method, form(fields), hear, still=still)
         return True
+
+    def _may_still_go(self) -> bool:
+        """Whether a call that nothing held back a moment ago may go now."""
+        return self._allowed() and not self._limits.pausing
 
     def resume(self, sending: Sending) -> Any:
         """Go on with a call after its first try; gives and raises what `call` does."""

@@ -38,6 +38,8 @@ STALE = 60.0
 """Seconds after which an idle connection is not trusted: a router may have forgotten it."""
 
 Heard: TypeAlias = Callable[[Reply | NeverSent | Ambiguous], None]
+Parcel: TypeAlias = "tuple[Link, Secret, str, bytes, Callable[[], bool]]"
+"""A call that is held: what `post` was given, and the link that it goes by."""
 
 
 class Link:
@@ -121,13 +123,15 @@ class Courier:
         self._place = (host, parts.port or (443 if tls else 80))
         self._tls = ssl.create_default_context(cafile=ca_file or certifi.where()) if tls else None
         self._path, self._netloc = parts.path, parts.netloc
-        self._fixed = len(self._request(Secret(""), "", b"")) - len("0")
         self._clock = clock
         self._timeout = timeout
         self._selector = selectors.DefaultSelector()
         self._idle: list[Link] = []
         self._busy: dict[Link, Heard] = {}
         self._listening = threading.Lock()
+        self._holding = threading.Lock()
+        self._holds = False
+        self._held: list[Parcel] = []
         self._look_at = 0.0
         self._bell, self._rope = socket.socketpair()
         for end in (self._bell, self._rope):
@@ -144,8 +148,19 @@ class Courier:
         """How many calls have no answer yet."""
         return len(self._busy)
 
-    def post(self, token: Secret, method: str, body: bytes, heard: Heard) -> None:
-        """Send a form; when no link is idle it connects first, which may take its time."""
+    def post(
+        self,
+        token: Secret,
+        method: str,
+        body: bytes,
+        heard: Heard,
+        *,
+        still: Callable[[], bool] | None = None,
+    ) -> None:
+        """Send a form; when no link is idle it connects first, which may take its time.
+
+        While calls are held, one that says whether it may `still` go is sent later, if so.
+        """
         try:
             link = self._take() or self._connect()
         except (OSError, UnicodeError) as error:
@@ -153,13 +168,34 @@ class Courier:
             return heard(NeverSent(f"Telegram was not reached: {type(error).__name__}"))
         link.due = self._clock() + self._timeout[1]
         self._busy[link] = heard
-        try:
-            self._send(link, token, method, body)
-        except (NeverSent, Ambiguous) as error:
-            self._lose(link, error)
+        if still is not None:
+            with self._holding:
+                if self._holds:
+                    return self._held.append((link, token, method, body, still))
+        self._send(link, token, method, body)
+
+    def hold(self) -> None:
+        """Collect what is posted until `let_go`, which must be called within a moment.
+
+        Of calls that leave one by one each wakes the other side, which costs more than the call.
+        """
+        self._holds = True
+
+    def let_go(self) -> None:
+        """Send what was held, and hold no more."""
+        with self._holding:
+            self._holds = False
+            held, self._held = self._held, []
+        for link, token, method, body, still in held:
+            if still():
+                self._send(link, token, method, body)
+            else:
+                self._lose(link, NeverSent("it may not go any more"))
 
     def receive(self, timeout: float | None) -> None:
         """Wait for answers, at most so many seconds, and pass on those that came."""
+        if self._holds:
+            self.let_go()
         with self._listening:
             for key, _ in self._selector.select(timeout):
                 link: Link | Callable[[], None] = key.data
@@ -196,13 +232,15 @@ class Courier:
 
     def _take(self) -> Link | None:
         """The idle link that was used last; one that stood for long may be dead unnoticed."""
-        with suppress(IndexError):
-            while True:
+        while self._idle:
+            try:
                 link = self._idle.pop()
-                stood = self._clock() - link.used
-                if stood <= FRESH or (stood <= STALE and not link.stirs()):
-                    return link
-                self._drop(link)
+            except IndexError:  # another thread was quicker
+                break
+            stood = self._clock() - link.used
+            if stood <= FRESH or (stood <= STALE and not link.stirs()):
+                return link
+            self._drop(link)
         return None
 
     def _connect(self) -> Link:
@@ -221,26 +259,42 @@ class Courier:
         return link
 
     def _send(self, link: Link, token: Secret, method: str, body: bytes) -> None:
+        try:
+            self._put(link, token, method, body)
+        except (NeverSent, Ambiguous) as error:
+            self._lose(link, error)
+
+    def _put(self, link: Link, token: Secret, method: str, body: bytes) -> None:
         """Write the request; the token is in no variable that a traceback could show."""
-        sent, size = 0, self._size(token, method, body)
-        while sent < size:
+        sent, whole = 0, False
+        while not whole:
             wrote = self._write(link, token, method, body, sent)
             if isinstance(wrote, str):
                 kind = Ambiguous if sent or self._tls else NeverSent
                 raise kind(f"the connection broke: {wrote}")
-            if not wrote:
+            if wrote == (sent, False):
                 self._await_room(link)
-            sent += wrote
+            sent, whole = wrote
 
-    def _write(self, link: Link, token: Secret, method: str, body: bytes, sent: int) -> int | str:
-        """Write what fits; give its length, or an error's name: its frames hold the request."""
+    def _write(
+        self, link: Link, token: Secret, method: str, body: bytes, sent: int
+    ) -> tuple[int, bool] | str:
+        """Write what fits; give how much is sent by now, and whether that is all.
+
+        Gives an error's name instead of raising it: its frames hold the request.
+        """
+        request = b""
         try:
+            request = self._request(token, method, body)
             with link.lock:
-                return link.sock.send(self._request(token, method, body)[sent:])
+                sent += link.sock.send(request[sent:] if sent else request)
+            return sent, sent == len(request)
         except (BlockingIOError, ssl.SSLWantWriteError):
-            return 0
+            return sent, False
         except OSError as error:
             return type(error).__name__
+        finally:
+            request = b""  # whatever else is raised shows it in no frame
 
     def _await_room(self, link: Link) -> None:
         """Wait until the connection takes more. Raises Ambiguous when it does not."""
@@ -256,11 +310,6 @@ class Courier:
             "Content-Type: application/x-www-form-urlencoded\r\n"
             f"Content-Length: {len(body)}\r\n\r\n"
         ).encode() + body
-
-    def _size(self, token: Secret, method: str, body: bytes) -> int:
-        """The length of the request, without a second one made."""
-        size = len(body)
-        return self._fixed + len(token.reveal()) + len(method) + len(str(size)) + size
 
     def _finish(self, link: Link, *, keep: bool) -> None:
         """Pass on what came over a link, and let it carry the next call."""

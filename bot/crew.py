@@ -28,7 +28,8 @@ long once it has got on well for a while."""
 LOOKS = 25
 """How much longer it may be busy with our own work, which blocks only when the database does."""
 LISTEN_EVERY = 16
-"""After so many updates in a row the leader listens, when answers are on their way."""
+"""After so many updates in a row the leader listens, when answers are on their way; with a database
+elsewhere, whose answers it hears there too, after half as many."""
 T = TypeVar("T")
 
 
@@ -54,6 +55,7 @@ class Crew:
         self._stop = stop
         self._abandon = abandon
         self._patience = patience
+        self._listen_every = LISTEN_EVERY if local else LISTEN_EVERY // 2
         self._errands: deque[Callable[[], None]] = deque()
         self._leader = 0
         self._steps = 0
@@ -124,6 +126,7 @@ class Crew:
     def step(self) -> bool:
         """Do one thing: an errand, an update, or listening; False when there was nothing to do."""
         if self._errands:
+            self.courier.let_go()
             self._mind()
             try:
                 errand = self._errands.popleft()
@@ -131,13 +134,14 @@ class Crew:
                 return True
             errand()
             return True
-        if self.courier.pending and self._steps % LISTEN_EVERY == 0:
+        if self.courier.pending and self._steps % self._listen_every == 0:
             self.courier.receive(0)
         if self._stop.is_set() or not self.lanes.ready:
             return False
         if not self.ledger.admit():
             return self._make_room()
         self._mind()
+        self._bundle()
         ran = False
         try:
             ran = self.lanes.step()
@@ -145,6 +149,16 @@ class Crew:
             if not ran:
                 self.ledger.dismiss()
         return True
+
+    def _bundle(self) -> None:
+        """Let replies leave together while more lanes wait, and somebody sees to it if this blocks.
+
+        Else they leave at once.
+        """
+        if len(self.lanes.ready) > 1 and self._lookout.locked():
+            self.courier.hold()
+        else:
+            self.courier.let_go()
 
     def _make_room(self) -> bool:
         """All places are taken: commit what is done, after a moment for answers on their way."""
@@ -167,6 +181,7 @@ class Crew:
 
     def _lead(self) -> None:
         me = threading.get_ident()
+        self.courier.let_go()  # the former leader may be stuck
         while self._leader == me:
             try:
                 if not self.step():

@@ -156,13 +156,14 @@ class Limits:
         self._chats: dict[str, Chat] = {}
         self._sweep_at = 1024
         self._paused = float("-inf")
-        self._pausing = False
+        self.pausing = False
+        """Whether Telegram has asked for a pause, of whom soever, that may not be over."""
         self._pauses_end = float("-inf")
         self._doubt = Doubt()
 
     def turn(self, method: str, chat_id: object = None) -> Turn | None:
         """The place of a call in the order; None when nothing can hold it back."""
-        if self._pausing or (self._pacing and chat_id is not None and makes_message(method)):
+        if self.pausing or (self._pacing and chat_id is not None and makes_message(method)):
             return self.stand(method, chat_id)
         return None
 
@@ -189,7 +190,7 @@ class Limits:
         with self._lock:
             until = self._clock() + seconds
             self._pauses_end = max(self._pauses_end, until)
-            self._pausing = True
+            self.pausing = True
             if chat_id is not None:
                 chat = self._chat(str(chat_id))
                 chat.paused = max(chat.paused, until)
@@ -265,7 +266,7 @@ class Limits:
                 turn.chat.take(now)
                 if self._all is not None:
                     self._all.gone.take(now)
-        self._pausing = self._pauses_end > now
+        self.pausing = self._pauses_end > now
 
     def _settle(self, turn: Turn) -> None:
         """A message counts from when it was answered: it may have reached Telegram that late."""

@@ -20,13 +20,7 @@ class Sending:
     fields: Mapping[str, str]
     turn: Turn | None
     outcome: Reply | NeverSent | Ambiguous | None = None
-    """What the first try came to; taken away by whoever goes on with it."""
-
-    @property
-    def fine(self) -> bool:
-        """Whether Telegram did it, as far as a glance can tell."""
-        reply = self.outcome
-        return type(reply) is Reply and reply.status == 200 and reply.body[:10] == b'{"ok":true'
+    """What the first try came to, unless it is fine; taken away by whoever goes on with it."""
 
     def take(self) -> Reply | None:
         """The first try's answer, once; then None. Raises what the first try raised."""
@@ -34,3 +28,8 @@ class Sending:
         if isinstance(outcome, NeverSent | Ambiguous):
             raise outcome
         return outcome
+
+
+def is_fine(outcome: Reply | NeverSent | Ambiguous) -> bool:
+    """Whether Telegram did what it was called for, as far as a glance can tell."""
+    return type(outcome) is Reply and outcome.status == 200 and outcome.body[:10] == b'{"ok":true'

@@ -100,7 +100,7 @@ class Turns:
             self.ledger.dismiss()
             if not self._admit(item):
                 return False
-        return self._see_through(item, lambda: self._handle(item))
+        return self._see_through(item, partial(self._handle, item))
 
     def _resume(self, item: Item) -> None:
         """Run an update that was postponed, and let its lane go on."""
@@ -111,6 +111,8 @@ class Turns:
         """Bring an update to an end; whatever is logged meanwhile tells which one it was."""
         topic.fields = {"bot_id": item.bot_id, "update_id": item.update_id}
         try:
+            if not tracing.on:
+                return self._persist(item, attempt)
             with tracing.span("update", item.trace, bot_id=item.bot_id, update_id=item.update_id):
                 return self._persist(item, attempt)
         finally:
@@ -213,11 +215,15 @@ class Turns:
 
     def _hear(self, turn: Turn, sending: Sending) -> None:
         """Learn how the first try of a reply ended; whoever listens must not wait here."""
-        if sending.fine:
-            self._conclude(turn)
-        else:
+        if sending.outcome is not None:
             turn.sending = sending
-            self.send_on(partial(self._conclude, turn))
+            return self.send_on(partial(self._conclude, turn))
+        try:
+            entry = self._end(turn, carried=True)
+        except Exception:  # noqa: BLE001 - it happens again the long way, which tells and keeps it
+            return self._conclude(turn)
+        self.ledger.add(entry)
+        self.advance(turn.item.key)
 
     def _conclude(self, turn: Turn) -> None:
         """End the turn of an update whose reply the courier carried."""
@@ -228,7 +234,7 @@ class Turns:
         """Send what is still to be sent, count and log the turn, and give its entry."""
         if isinstance(turn, Entry):
             return turn
-        if turn.sending is not None or (turn.reply is not None and not carried):
+        if turn.sending is not None or not (carried or turn.reply is None):
             self._send(turn)
         self._record(turn, self._clock() - turn.started)
         turn.ctx.event.turn = None  # a ring that only the search for garbage would find

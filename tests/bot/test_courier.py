@@ -66,10 +66,15 @@ def courier(
     courier.close()
 
 
-def post(courier: Courier, text: str = "x", heard: Heard | None = None) -> Heard:
+def post(
+    courier: Courier,
+    text: str = "x",
+    heard: Heard | None = None,
+    still: Callable[[], bool] | None = None,
+) -> Heard:
     """Post a message; its answer will be in the list that this gives."""
     heard = [] if heard is None else heard
-    courier.post(TOKEN, "sendMessage", form({"text": text}), heard.append)
+    courier.post(TOKEN, "sendMessage", form({"text": text}), heard.append, still=still)
     return heard
 
 
@@ -171,6 +176,32 @@ def test_many_posts_at_once_are_all_heard(server: Server, courier: Courier) -> N
         post(courier, heard=again)
     listen(courier, lambda: len(again) == 30)
     assert {status(outcome) for outcome in again} == {200} and server.connections == 30
+
+
+def test_calls_that_are_held_leave_together(server: Server, courier: Courier) -> None:
+    """Those that may wait do, until they are let go or somebody listens; the others do not."""
+    courier.hold()
+    heards = [post(courier, str(number), still=lambda: True) for number in range(3)]
+    at_once = post(courier, "at once")
+    wait_for(lambda: server.requests)
+    time.sleep(0.05)
+    assert fields_of(server) == {"text": ["at once"]} and courier.pending == 4
+    listen(courier, lambda: at_once and all(heards))
+    assert len(server.requests) == 4
+    sent = post(courier, "later", still=lambda: True)  # nothing is held any more
+    listen(courier, lambda: sent)
+    assert status(sent[0]) == 200
+
+
+def test_a_call_that_may_not_go_any_more_is_not_sent(server: Server, courier: Courier) -> None:
+    """Who lost the right to call while it was held is told that it never left."""
+    allowed = [True, False]
+    courier.hold()
+    heards = [post(courier, still=lambda i=i: allowed[i]) for i in range(2)]  # type: ignore[misc]
+    courier.let_go()
+    listen(courier, lambda: all(heards))
+    assert status(heards[0][0]) == 200 and isinstance(heards[1][0], NeverSent)
+    assert len(server.requests) == 1 and courier.pending == 0
 
 
 def test_posts_of_many_threads_are_all_heard(server: Server, courier: Courier) -> None:

@@ -265,6 +265,30 @@ def test_a_step_that_fails_costs_no_thread_and_no_place(
 # Errands
 
 
+def test_replies_leave_together_while_more_waits(hall: Hall) -> None:
+    """All but those of the last two, whoever leads; who is stuck holds nothing back."""
+    held: list[bool] = []
+    hall.after = lambda item: held.append(hall.mail._holds) or True  # type: ignore[func-returns-value]
+    hall.start()
+    gate = hall.block(2)
+    hall.put(*((number, number) for number in range(6)))
+    wait_for(lambda: len(held) == 5)  # another thread leads, and has let go what was held
+    assert held[:2] == [True, True] and held[-1] is False
+    gate.set()
+    wait_for(lambda: len(held) == 6)
+    assert not hall.mail._holds
+
+
+def test_alone_nobody_holds_replies_back(hall: Hall) -> None:
+    """With no thread that would see to it, each reply leaves at once."""
+    held: list[bool] = []
+    hall.after = lambda item: held.append(hall.mail._holds) or True  # type: ignore[func-returns-value]
+    hall.start(threads=1)
+    hall.put(*((number, number) for number in range(6)))
+    wait_for(lambda: len(held) == 6)
+    assert not any(held)
+
+
 def test_errands_come_before_updates(hall: Hall) -> None:
     """What was begun is ended before anything new begins."""
     done: list[str] = []

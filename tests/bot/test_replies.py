@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -35,9 +35,17 @@ class Spy(Courier):
         self.posted: list[str] = []
         self.deaf = False
 
-    def post(self, token: Secret, method: str, body: bytes, heard: Heard) -> None:
+    def post(
+        self,
+        token: Secret,
+        method: str,
+        body: bytes,
+        heard: Heard,
+        *,
+        still: Callable[[], bool] | None = None,
+    ) -> None:
         self.posted.append(method)
-        super().post(token, method, body, heard)
+        super().post(token, method, body, heard, still=still)
 
     def receive(self, timeout: float | None) -> None:
         if not self.deaf:
