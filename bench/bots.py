@@ -72,12 +72,9 @@ class Bot:
         return int(line.split()[1]) / 1024
 
     def pin_database(self) -> None:
-        """Keep the server's processes of this bot's database off the bot's core."""
-        if not self.database:
-            return
-        for (pid,) in _ask(POSTGRES, _BACKENDS, self.database):
-            with suppress(OSError):
-                os.sched_setaffinity(pid, {SERVER_CORE})
+        """Keep the database server off the bot's core, where this process may say so."""
+        if self.database:
+            _pin({SERVER_CORE})
 
     def kept(self) -> dict[str, int]:
         """What the tables say was done: the proof that everything was on."""
@@ -148,9 +145,9 @@ class Bot:
         shutil.rmtree(self.folder, ignore_errors=True)
         if self.database:
             _do(f'DROP DATABASE IF EXISTS "{self.database}" WITH (FORCE)')
+            _pin(set(CORES))
 
 
-_BACKENDS = "SELECT pid FROM pg_stat_activity WHERE datname = %s"
 _KEPT = (
     "SELECT (SELECT COUNT(*) FROM inbox WHERE state = 'done'),"
     " (SELECT SUM(total_messages) FROM users),"
@@ -165,6 +162,22 @@ def has_postgres() -> bool:
     except psycopg2.Error:
         return False
     return True
+
+
+def _pin(cores: set[int]) -> None:
+    """Keep the processes of the database server on some cores, and what it starts from now on."""
+    pids = [pid for (pid,) in _ask(POSTGRES, "SELECT pid FROM pg_stat_activity")]
+    for pid in {*pids, *map(_parent, pids)}:
+        with suppress(OSError):
+            os.sched_setaffinity(pid, cores)
+
+
+def _parent(pid: int) -> int:
+    """The process that started another one; the same where that cannot be told."""
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return pid
 
 
 def _beside(name: str) -> str:

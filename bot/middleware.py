@@ -8,7 +8,8 @@ import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, TypeAlias
+from functools import partial
+from typing import Any, Protocol, TypeAlias
 
 from bot import codec, letters
 from bot.breaker import Breaker, Fault
@@ -82,36 +83,39 @@ class Turn:
 
 
 Step: TypeAlias = Callable[[Turn], None]
-Middleware: TypeAlias = Callable[[Turn, Step], None]
+
+
+class Middleware(Protocol):
+    """Does something before and after the rest of the way, or does not go on."""
+
+    def __call__(self, turn: Turn, step: Step) -> None:
+        """Call `step` to go on."""
 
 
 def chain(middlewares: Sequence[Middleware], end: Step) -> Step:
     """Wrap `end` so that the first middleware runs outermost."""
     step = end
     for middleware in reversed(middlewares):
-        step = _link(middleware, step)
+        step = partial(middleware, step=step)
     return step
-
-
-def _link(middleware: Middleware, step: Step) -> Step:
-    return lambda turn: middleware(turn, step)
 
 
 def record(metrics: Metrics) -> Callable[[Turn, float], None]:
     """Count and log an update that is over, with the seconds it took."""
 
     def write(turn: Turn, seconds: float) -> None:
+        item, user, handler = turn.item, turn.user, turn.handler
         metrics.message(turn.label, turn.outcome, seconds)
         note(
             log,
             "bot_event_processed",
             {
-                "bot_id": turn.item.bot_id,
-                "update_id": turn.item.update_id,
-                "kind": turn.item.kind,
-                "user_id": turn.user.telegram_id if turn.user else None,
-                "plugin": turn.handler.plugin if turn.handler else None,
-                "handler": turn.handler.name if turn.handler else None,
+                "bot_id": item.bot_id,
+                "update_id": item.update_id,
+                "kind": item.kind,
+                "user_id": user.telegram_id if user else None,
+                "plugin": handler.plugin if handler else None,
+                "handler": handler.name if handler else None,
                 "outcome": turn.outcome,
                 "duration_ms": round(seconds * 1000, 2),
             },
