@@ -7,6 +7,8 @@ its words are not: those are on the panel's page Failures.
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Callable
 from typing import Any
 
 from bot.logs import mask
@@ -15,6 +17,8 @@ from settings import VERSION, Settings, SettingsError
 MISSING = "SENTRY_DSN needs a package: run pip install -r requirements-extra.txt"
 FAREWELL = 1.0
 """Seconds that Sentry gets for what waits at the end."""
+REST = 60.0
+"""Seconds for which a Sentry that was not reached is left alone: each try costs milliseconds."""
 DROPPED = ("extra", "user", "request", "breadcrumbs", "server_name", "modules")
 
 
@@ -32,7 +36,7 @@ def report(settings: Settings, *, app: str = "bot", transport: Any = None) -> No
         raise SettingsError(f"{MISSING}.") from None
     sentry_sdk.init(
         dsn=settings.sentry_dsn.reveal(),
-        transport=transport,
+        transport=transport or patient(),
         release=VERSION,
         environment=settings.environment,
         default_integrations=False,
@@ -48,6 +52,24 @@ def report(settings: Settings, *, app: str = "bot", transport: Any = None) -> No
         shutdown_timeout=FAREWELL,
         before_send=lambda event, _hint: scrub(event, app),
     )
+
+
+def patient(clock: Callable[[], float] = time.monotonic) -> Any:
+    """A transport of sentry_sdk that drops what comes soon after a try that found nobody."""
+    from sentry_sdk.transport import HttpTransport
+
+    class Patient(HttpTransport):
+        rests_until = float("-inf")
+
+        def capture_envelope(self, envelope: Any) -> None:
+            if clock() >= self.rests_until:
+                super().capture_envelope(envelope)
+
+        def on_dropped_event(self, _reason: str) -> None:
+            if _reason == "network":
+                self.rests_until = clock() + REST
+
+    return Patient
 
 
 def scrub(event: Any, app: str = "bot") -> Any:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import sentry_sdk
 from sentry_sdk.envelope import Envelope
-from sentry_sdk.transport import Transport
+from sentry_sdk.transport import HttpTransport, Transport
 
 from bot import reports
 from settings import Secret, Settings, SettingsError
@@ -140,3 +140,25 @@ def test_a_sentry_that_hangs_holds_nobody() -> None:
         )
     assert float(done.stdout) < 1.0
     assert time.monotonic() - began < 30
+
+
+def test_a_sentry_that_is_gone_is_left_alone_for_a_minute(
+    monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    """A try that finds nobody takes milliseconds with the interpreter; one a minute is enough."""
+    at = [1000.0]
+    tries: list[float] = []
+    make = reports.patient(lambda: at[0])
+
+    def refuse(*_: object, **__: object) -> None:
+        tries.append(at[0])
+        raise OSError("nobody listens")
+
+    monkeypatch.setattr(HttpTransport, "_request", refuse)
+    reports.report(ON, transport=make)
+    request.addfinalizer(lambda: sentry_sdk.get_global_scope().set_client(None))
+    for seconds in (0.0, 1.0, reports.REST - 2.0, 1.0):
+        at[0] += seconds
+        log.error("failed")
+        sentry_sdk.flush()
+    assert tries == [1000.0, 1000.0 + reports.REST]
