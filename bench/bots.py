@@ -11,8 +11,10 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from types import MappingProxyType
 from urllib.parse import urlsplit
 
 import psycopg2
@@ -34,10 +36,20 @@ NAMES = [*PEERS, *ENGINES]
 class Bot:
     """One started bot on its core, in a folder of its own; close it to leave nothing behind.
 
-    `told=True` starts Steadygram under a profiler, in one thread.
+    `told=True` starts Steadygram under a profiler, in one thread. `command` is run instead of the
+    bot's own, `output` is an open file to which it logs, `environ` more settings.
     """
 
-    def __init__(self, name: str, port: int, *, told: bool = False) -> None:
+    def __init__(
+        self,
+        name: str,
+        port: int,
+        *,
+        told: bool = False,
+        command: Sequence[str] = (),
+        output: int | None = None,
+        environ: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self.name = name
         self.folder = Path(tempfile.mkdtemp(prefix="steadygram_bench_"))
         self.database = ""
@@ -50,12 +62,17 @@ class Bot:
         try:
             if name in ENGINES:
                 self._prepare()
-            self.process = self._start(
-                ["-m", PEERS.get(name, "bench.where" if told else "bot"), "run"]
-            )
+            self.environ |= environ
+            own = ["-m", PEERS.get(name, "bench.where" if told else "bot"), "run"]
+            self.process = self._start([*command] or own, output)
         except BaseException:
             self._clean()
             raise
+
+    @property
+    def metrics(self) -> str:
+        """The address of its metrics."""
+        return f"http://127.0.0.1:{self.environ['METRICS_PORT']}/metrics"
 
     @property
     def alive(self) -> bool:
@@ -106,14 +123,14 @@ class Bot:
     def _proc(self, name: str) -> str:
         return Path(f"/proc/{self.process.pid}/{name}").read_text()
 
-    def _start(self, command: list[str]) -> subprocess.Popen[bytes]:
+    def _start(self, command: list[str], output: int | None = None) -> subprocess.Popen[bytes]:
         with (self.folder / "log").open("wb") as log:
             return subprocess.Popen(
                 [sys.executable, *command],
                 cwd=self.folder,
                 env=self.environ,
-                stdout=log,
-                stderr=subprocess.STDOUT,
+                stdout=output or log,
+                stderr=log,
                 preexec_fn=lambda: os.sched_setaffinity(0, {BOT_CORE}),  # noqa: PLW1509
             )
 

@@ -23,8 +23,10 @@ def silent() -> Iterator[int]:
 
         thread = threading.Thread(target=take, daemon=True)
         thread.start()
-        yield server.getsockname()[1]
-        server.shutdown(socket.SHUT_RDWR)
-        thread.join(5)
+        try:
+            yield server.getsockname()[1]
+        finally:
+            server.shutdown(socket.SHUT_RDWR)
+            thread.join(5)
     for each in held:
         each.close()

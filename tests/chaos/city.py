@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import threading
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from sandbox.server import make_app
 from sandbox.sockets import open_server
 from sandbox.telegram import Answer, File
+from tests.chaos.figures import tell
 from tests.chaos.town import HERE, Crowd, Town, free_port
 
 if TYPE_CHECKING:
@@ -171,10 +171,7 @@ class City(Town):
 
     def tell(self, said: str) -> None:
         """Keep a figure of the run, in the file that CHAOS_REPORT names."""
-        if report := os.environ.get("CHAOS_REPORT"):
-            name = os.environ.get("PYTEST_CURRENT_TEST", "").partition(" ")[0]
-            with Path(report).open("a") as file:
-                file.write(f"{name}: {said}\n")
+        tell(said)
 
     def stands_by(self, bot: Bot) -> bool:
         """Whether a process is up and does not poll."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import resource
 import sys
@@ -12,10 +13,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from sentry_sdk.worker import BackgroundWorker
+
 import bot.breaker
 import bot.client
 import bot.core
 import bot.inbox
+import bot.logs
 import bot.process
 import bot.quarantine
 import bot.run
@@ -25,6 +29,7 @@ from bot.__main__ import leave
 from bot.inbox import Inbox, Item
 from bot.lanes import Lanes
 from bot.lease import Lease
+from bot.logs import Into, Json
 from models import Inbox as Row
 from tests.tracebacks import keep, watch
 
@@ -77,6 +82,20 @@ class Boundless(Lanes):
         super().__init__(*parts, limit=2**31, lane_limit=2**31)
 
 
+class InLine(Into):
+    """Writes where the handler runs, and waits for who reads."""
+
+    def handle(self, record: logging.LogRecord) -> bool:
+        os.write(sys.stdout.fileno(), Json().format(record).encode() + b"\n")
+        return True
+
+
+def submit_in_line(_worker: object, callback: Callable[[], object]) -> bool:
+    """Tell Sentry where the handler runs, and wait for its answer."""
+    callback()
+    return True
+
+
 def swap(module: Any, name: str, part: object) -> None:
     """Let a module use another part of that name."""
     vars(module)[name] = part
@@ -90,6 +109,8 @@ CONTROLS: Mapping[str, Callable[[], None]] = {
     "one-lane": partial(swap, bot.inbox, "lane_of", lambda *_: 0),
     "no-limit": partial(swap, bot.core, "Lanes", Boundless),
     "no-breaker": partial(swap, bot.breaker, "FAILURES", 2**31),
+    "log-in-line": partial(swap, bot.logs, "Into", InLine),
+    "report-in-line": partial(setattr, BackgroundWorker, "submit", submit_in_line),
     "no-quarantine": partial(swap, bot.quarantine, "KILLS", 2**31),
 }
 
