@@ -21,7 +21,13 @@ from playhouse.pool import MaxConnectionsExceeded, PooledPostgresqlDatabase, Poo
 WAIT = 10.0  # seconds for the turn to write, and for a connection of the pool
 MIGRATING = 0x57EAD7  # key of the lock that one migrating process holds
 
-_PRAGMAS = {"busy_timeout": 10_000, "journal_mode": "wal", "synchronous": "full", "foreign_keys": 1}
+_PRAGMAS = {
+    "busy_timeout": 10_000,
+    "journal_mode": "wal",
+    "synchronous": "full",
+    "foreign_keys": 1,
+    "cache_size": -1000,  # KiB for each of a few connections; the system keeps the file too
+}
 _READS = re.compile(r"\s*(SELECT|PRAGMA|EXPLAIN|SAVEPOINT|RELEASE|ROLLBACK)\b", re.IGNORECASE)
 _SQLITE_OUTAGES = {
     getattr(sqlite3, f"SQLITE_{name}")

@@ -59,7 +59,7 @@ ALWAYS = ("message", "callback_query", "my_chat_member")
 """Kinds that the core itself needs, whatever the plugins listen to."""
 
 RECEIVED = attrgetter("received")
-IN_MEMORY = 2000
+IN_MEMORY = 1000
 """How many updates are in memory before the poller waits."""
 
 

@@ -7,8 +7,6 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from PIL import Image, ImageDraw, ImageFont
-
 from bot import Context, Plugin
 
 plugin = Plugin(__name__)
@@ -72,6 +70,8 @@ def by_plugin(ctx: Context, commands: Mapping[str, int]) -> list[tuple[str, int]
 
 def draw(days: Mapping[str, int]) -> bytes:
     """A bar for each day, as a PNG; its words are numbers and dates, for all languages."""
+    from PIL import Image, ImageDraw, ImageFont  # 2 MiB, until somebody asks
+
     image = Image.new("RGB", (WIDTH, HEIGHT), PAPER)
     pen, font = ImageDraw.Draw(image), ImageFont.load_default(size=16)
     top = scale(max(days.values()))
