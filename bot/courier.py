@@ -34,6 +34,9 @@ REST = 30.0
 FRESH = 1.0
 """Seconds after an answer in which a connection carries the next call without being looked at."""
 
+HELD = 0.004
+"""Seconds that a call waits for others to leave with it, and no longer than what runs then."""
+
 STALE = 60.0
 """Seconds after which an idle connection is not trusted: a router may have forgotten it."""
 
@@ -131,6 +134,7 @@ class Courier:
         self._listening = threading.Lock()
         self._holding = threading.Lock()
         self._holds = False
+        self._held_since = 0.0
         self._held: list[Parcel] = []
         self._look_at = 0.0
         self._bell, self._rope = socket.socketpair()
@@ -171,20 +175,23 @@ class Courier:
         if still is not None:
             with self._holding:
                 if self._holds:
+                    self._held_since = self._held_since or self._clock()
                     return self._held.append((link, token, method, body, still))
         self._send(link, token, method, body)
 
     def hold(self) -> None:
-        """Collect what is posted until `let_go`, which must be called within a moment.
+        """Collect what is posted until `let_go`; called again, it lets go what has waited.
 
         Of calls that leave one by one each wakes the other side, which costs more than the call.
         """
+        if self._held_since and self._clock() - self._held_since > HELD:
+            self.let_go()
         self._holds = True
 
     def let_go(self) -> None:
         """Send what was held, and hold no more."""
         with self._holding:
-            self._holds = False
+            self._holds, self._held_since = False, 0.0
             held, self._held = self._held, []
         for link, token, method, body, still in held:
             if still():

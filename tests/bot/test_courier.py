@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from bot.courier import Courier, Link
+from bot.courier import HELD, Courier, Link
 from bot.form import form
 from bot.wire import Ambiguous, NeverSent, Reply
 from tests.bot.loopback import (
@@ -191,6 +191,23 @@ def test_calls_that_are_held_leave_together(server: Server, courier: Courier) ->
     sent = post(courier, "later", still=lambda: True)  # nothing is held any more
     listen(courier, lambda: sent)
     assert status(sent[0]) == 200
+
+
+def test_who_is_held_leaves_within_milliseconds(
+    server: Server, courier: Courier, clock: Clock
+) -> None:
+    """However long the updates take that are handled meanwhile."""
+    clock.now += 1.0
+    courier.hold()
+    first = post(courier, still=lambda: True)
+    clock.now += HELD / 2
+    courier.hold()
+    assert len(courier._held) == 1
+    clock.now += HELD
+    courier.hold()
+    assert not courier._held and courier._holds
+    listen(courier, lambda: first)
+    assert status(first[0]) == 200
 
 
 def test_a_call_that_may_not_go_any_more_is_not_sent(server: Server, courier: Courier) -> None:
