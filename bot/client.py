@@ -158,7 +158,7 @@ class Client:
 
     def _may_still_go(self) -> bool:
         """Whether a call that nothing held back a moment ago may go now."""
-        return self._allowed() and not self._limits.pausing
+        return not self._stop.is_set() and self._allowed() and not self._limits.pausing
 
     def resume(self, sending: Sending) -> Any:
         """Go on with a call after its first try; gives and raises what `call` does."""

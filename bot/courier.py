@@ -6,12 +6,12 @@ has nothing else to do listens to all connections at once, so a call costs a ten
 
 from __future__ import annotations
 
-import select
 import selectors
 import socket
 import ssl
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TypeAlias
@@ -19,12 +19,11 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import certifi
-import httptools
 
+from bot.link import PIECE, Link
 from bot.wire import Ambiguous, NeverSent, Reply, check_base
 from settings import Secret
 
-PIECE = 65536
 TIMEOUT = (5.0, 30.0)
 """Seconds to connect to one address, and from the request to its answer."""
 
@@ -43,63 +42,6 @@ STALE = 60.0
 Heard: TypeAlias = Callable[[Reply | NeverSent | Ambiguous], None]
 Parcel: TypeAlias = "tuple[Link, Secret, str, bytes, Callable[[], bool]]"
 """A call that is held: what `post` was given, and the link that it goes by."""
-
-
-class Link:
-    """One connection, kept open; it carries one call at a time."""
-
-    __slots__ = ("_body", "_keep", "_parser", "after", "due", "lock", "reply", "sock", "used")
-
-    def __init__(self, sock: socket.socket) -> None:
-        self.sock = sock
-        self.lock = threading.Lock()
-        """OpenSSL cannot read and write one connection at once."""
-        self.due = 0.0
-        """When the answer is late."""
-        self.used = 0.0
-        """When the last answer came."""
-        self.reply: Reply | None = None
-        self.after = ""
-        self._keep = True
-        self._body: list[bytes] = []
-        self._parser = httptools.HttpResponseParser(self)
-
-    def read(self) -> bool:
-        """Take in what came; False when the connection is at its end, or speaks no HTTP."""
-        try:
-            while self.reply is None:
-                with self.lock:
-                    piece = self.sock.recv(PIECE)
-                if not piece:
-                    return False
-                self._parser.feed_data(piece)
-        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
-            return True
-        except (OSError, httptools.HttpParserError):
-            return False
-        return self._keep
-
-    def stirs(self) -> bool:
-        """Whether something came that nobody asked for, such as the connection's end."""
-        poll = select.poll()
-        poll.register(self.sock, select.POLLIN)
-        return bool(poll.poll(0))
-
-    # What the parser calls.
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if name.lower() == b"retry-after":
-            self.after = value.decode("ascii", "replace")
-
-    def on_body(self, piece: bytes) -> None:
-        self._body.append(piece)
-
-    def on_message_complete(self) -> None:
-        headers = {"retry-after": self.after} if self.after else {}
-        self.reply = Reply(self._parser.get_status_code(), headers, b"".join(self._body))
-        self._keep = bool(self._parser.should_keep_alive())
-        self._body.clear()
-        self.after = ""
 
 
 class Courier:
@@ -135,7 +77,7 @@ class Courier:
         self._holding = threading.Lock()
         self._holds = False
         self._held_since = 0.0
-        self._held: list[Parcel] = []
+        self._held: deque[Parcel] = deque()
         self._look_at = 0.0
         self._bell, self._rope = socket.socketpair()
         for end in (self._bell, self._rope):
@@ -177,7 +119,12 @@ class Courier:
                 if self._holds:
                     self._held_since = self._held_since or self._clock()
                     return self._held.append((link, token, method, body, still))
-        self._send(link, token, method, body)
+        try:
+            self._send(link, token, method, body)
+        except BaseException:  # who called learns of it, and must not be told twice
+            self._busy.pop(link, None)
+            self._drop(link)
+            raise
 
     def hold(self) -> None:
         """Collect what is posted until `let_go`; called again, it lets go what has waited.
@@ -189,19 +136,28 @@ class Courier:
         self._holds = True
 
     def let_go(self) -> None:
-        """Send what was held, and hold no more."""
+        """Send what was held, and hold no more.
+
+        One after the other: when this thread is stuck with one, another can send the rest.
+        """
+        while parcel := self._next_held():
+            link, token, method, body, still = parcel
+            try:
+                if still():
+                    self._send(link, token, method, body)
+                else:
+                    self._spare(link, NeverSent("it may not go any more"))
+            except Exception as error:  # noqa: BLE001 - nobody here can be told but its caller
+                self._lose(link, Ambiguous(f"it was not sent well: {type(error).__name__}"))
+
+    def _next_held(self) -> Parcel | None:
         with self._holding:
             self._holds, self._held_since = False, 0.0
-            held, self._held = self._held, []
-        for link, token, method, body, still in held:
-            if still():
-                self._send(link, token, method, body)
-            else:
-                self._lose(link, NeverSent("it may not go any more"))
+            return self._held.popleft() if self._held else None
 
     def receive(self, timeout: float | None) -> None:
         """Wait for answers, at most so many seconds, and pass on those that came."""
-        if self._holds:
+        if self._holds or self._held:
             self.let_go()
         with self._listening:
             for key, _ in self._selector.select(timeout):
@@ -337,6 +293,12 @@ class Courier:
     def _lose(self, link: Link, error: NeverSent | Ambiguous) -> None:
         if heard := self._busy.pop(link, None):
             self._drop(link)
+            heard(error)
+
+    def _spare(self, link: Link, error: NeverSent) -> None:
+        """Do without a call that was not begun; its link carries another one."""
+        if heard := self._busy.pop(link, None):
+            self._idle.append(link)
             heard(error)
 
     def _drop(self, link: Link) -> None:

@@ -58,7 +58,7 @@ class Crew:
         self._listen_every = LISTEN_EVERY if local else LISTEN_EVERY // 2
         self._errands: deque[Callable[[], None]] = deque()
         self._leader = 0
-        self._steps = 0
+        self._steps = self._listened = 0
         self._looks = 1
         """For how many times its patience the lookout bears with the present step."""
         self._asleep = False
@@ -134,16 +134,17 @@ class Crew:
                 return True
             errand()
             return True
-        if self.courier.pending and self._steps % self._listen_every == 0:
+        if self.courier.pending and self._steps - self._listened >= self._listen_every:
+            self._listened = self._steps
             self.courier.receive(0)
         if self._stop.is_set() or not self.lanes.ready:
             return False
         if not self.ledger.admit():
             return self._make_room()
-        self._mind()
-        self._bundle()
         ran = False
         try:
+            self._mind()
+            self._bundle()
             ran = self.lanes.step()
         finally:
             if not ran:
@@ -199,7 +200,11 @@ class Crew:
             self.ring()
 
     def _sleep(self, me: int) -> None:
-        """Listen until something comes; what came a moment ago is looked for once more."""
+        """Listen until something comes; what came a moment ago is looked for once more.
+
+        Who sleeps keeps the lead: whatever may take its time is done before.
+        """
+        self.courier.let_go()
         with self._guard:
             if self._leader != me:
                 return

@@ -83,20 +83,23 @@ def _to_the_second(seconds: int) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
 
 
+_BLANK = vars(logging.LogRecord("", logging.INFO, "", 0, "", None, None))
+"""What a record has that was made at no place."""
+
+
 class Note(logging.LogRecord):
     """A record of level INFO that is made and shown in half the time: no caller, no arguments.
 
-    What was added is kept apart too, and is not searched for among the record's own fields.
+    What was added is not searched for among the record's own fields, unless a filter added more.
     """
 
     def __init__(self, logger: logging.Logger, event: str, fields: Mapping[str, object]) -> None:
+        self.__dict__.update(_BLANK)
         self.__dict__.update(fields)
         self._added = fields
-        self.name, self.msg, self.args = logger.name, event, None
-        self.levelno, self.levelname = logging.INFO, "INFO"
-        self.created = time.time()
-        self.exc_info = self.exc_text = self.stack_info = None
-        self.filename, self.lineno = "", 0
+        self.name, self.msg, self.created = logger.name, event, time.time()
+        self._size = 0
+        self._size = len(self.__dict__)
 
 
 def note(logger: logging.Logger, event: str, fields: Mapping[str, object]) -> None:
@@ -110,9 +113,9 @@ def note(logger: logging.Logger, event: str, fields: Mapping[str, object]) -> No
 
 def extras(record: logging.LogRecord) -> dict[str, Any]:
     """What the caller added to the record."""
-    if type(record) is Note:
-        return {**record._added}
     fields = record.__dict__
+    if type(record) is Note and len(fields) == record._size:
+        return {name: fields[name] for name in record._added}
     return {name: fields[name] for name in fields if name not in _RESERVED and name[0] != "_"}
 
 

@@ -86,10 +86,8 @@ Step: TypeAlias = Callable[[Turn], None]
 
 
 class Middleware(Protocol):
-    """Does something before and after the rest of the way, or does not go on."""
-
     def __call__(self, turn: Turn, step: Step) -> None:
-        """Call `step` to go on."""
+        """Do something before and after `step`, the rest of the way, or do not go on."""
 
 
 def chain(middlewares: Sequence[Middleware], end: Step) -> Step:
@@ -278,9 +276,7 @@ def guard(
     def run(turn: Turn, step: Step) -> None:
         try:
             step(turn)
-        except (
-            BaseException
-        ) as error:  # asyncio.CancelledError is no Exception, a plugin may raise it
+        except BaseException as error:  # a plugin may raise asyncio.CancelledError
             goes_on = _goes_on(turn, error)
             excused = goes_on or _is_excused(error)
             if excused and turn.handler is not None:

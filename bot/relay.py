@@ -133,7 +133,10 @@ class Relay:
             return bool(self._cursor.fetchone()[0])
         except psycopg2.Error as error:
             log.info("the relay lost its group: %s", type(error).__name__)
-            if self._connection.closed:
+            lost = isinstance(error, psycopg2.errors.InvalidSqlStatementName)
+            if lost:  # a pool between us and the server gives each group another connection
+                self._rests_until = self._clock() + REST
+            if lost or self._connection.closed:
                 self._part()
             return False
 

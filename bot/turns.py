@@ -220,9 +220,11 @@ class Turns:
             return self.send_on(partial(self._conclude, turn))
         try:
             entry = self._end(turn, carried=True)
-        except Exception:  # noqa: BLE001 - it happens again the long way, which tells and keeps it
-            return self._conclude(turn)
-        self.ledger.add(entry)
+        except Exception as error:  # noqa: BLE001 - a mistake of ours: it is told, the update kept
+            if not self._see_through(turn.item, partial(_raise, error)):
+                return None
+        else:
+            self.ledger.add(entry)
         self.advance(turn.item.key)
 
     def _conclude(self, turn: Turn) -> None:
@@ -275,6 +277,10 @@ class Turns:
                 blamed = {"plugin": error.plugin, "handler": error.hook}
                 failures.record(**failure_of(turn, error.error) | blamed)
             self.conversations.move(turn.item.bot_id, turn.ctx.chat.id, new)
+
+
+def _raise(error: Exception) -> Entry:
+    raise error
 
 
 def _failed(item: Item, error: str, said: str) -> Entry:

@@ -7,11 +7,13 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
-from bot.courier import HELD, Courier, Link
+from bot.courier import HELD, Courier
 from bot.form import form
+from bot.link import Link
 from bot.wire import Ambiguous, NeverSent, Reply
 from tests.bot.loopback import (
     OK,
@@ -219,6 +221,57 @@ def test_a_call_that_may_not_go_any_more_is_not_sent(server: Server, courier: Co
     listen(courier, lambda: all(heards))
     assert status(heards[0][0]) == 200 and isinstance(heards[1][0], NeverSent)
     assert len(server.requests) == 1 and courier.pending == 0
+    assert len(courier._idle) == 2  # its connection carries another one
+
+
+def test_one_that_is_stuck_holds_no_other_back(
+    server: Server, courier: Courier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While one thread waits for room with it, another one sends the rest."""
+    gate = hold(server, monkeypatch)
+    courier.hold()
+    large = post(courier, "x" * 3_000_000, still=lambda: True)
+    monkeypatch.undo()
+    small = post(courier, "small", still=lambda: True)
+    stuck = threading.Thread(target=courier.let_go)
+    stuck.start()
+    wait_for(lambda: len(courier._held) == 1)
+    gate.set()
+    listen(courier, lambda: small)
+    assert status(small[0]) == 200
+    stuck.join()
+    listen(courier, lambda: large)
+
+
+def test_a_call_that_cannot_be_made_takes_no_other_with_it(
+    server: Server, courier: Courier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever is raised for one of those that were held is told to that one."""
+    courier.hold()
+    heards = [post(courier, text, still=lambda: True) for text in ("a", "b")]
+    real, made = courier._request, list[int]()
+
+    def request(*arguments: Any) -> bytes:
+        made.append(1)
+        if len(made) == 1:
+            raise MemoryError
+        return real(*arguments)
+
+    monkeypatch.setattr(courier, "_request", request)
+    courier.let_go()
+    listen(courier, lambda: all(heards))
+    assert isinstance(heards[0][0], Ambiguous) and status(heards[1][0]) == 200
+
+
+def test_who_posts_what_cannot_be_made_is_told_once(
+    courier: Courier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the exception; its answer is not waited for."""
+    heard: Heard = []
+    monkeypatch.setattr(courier, "_request", lambda *_: 1 // 0)
+    with pytest.raises(ZeroDivisionError):
+        post(courier, heard=heard)
+    assert courier.pending == 0 and not heard
 
 
 def test_posts_of_many_threads_are_all_heard(server: Server, courier: Courier) -> None:

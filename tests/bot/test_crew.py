@@ -279,6 +279,33 @@ def test_replies_leave_together_while_more_waits(hall: Hall) -> None:
     assert not hall.mail._holds
 
 
+def test_a_courier_that_fails_costs_no_place(hall: Hall, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The place that was taken for an update which did not begin is given back."""
+    before = hall.places.free
+    hall.put((1, 1), (2, 2))
+    monkeypatch.setattr(hall.mail, "let_go", lambda: 1 // 0)
+    for _ in range(3):
+        with pytest.raises(ZeroDivisionError):
+            hall.crew.step()
+    assert hall.places.free == before
+
+
+def test_nobody_sleeps_on_what_is_held(hall: Hall, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It leaves before: nobody takes the lead from one who sleeps, however long that takes."""
+    asleep: list[bool] = []
+    real = hall.mail.let_go
+
+    def let_go() -> None:
+        asleep.append(hall.crew._asleep)
+        real()
+
+    monkeypatch.setattr(hall.mail, "let_go", let_go)
+    hall.start()
+    hall.put((1, 1), (2, 2))
+    wait_for(lambda: len(hall.ran) == 2 and hall.crew._asleep)
+    assert asleep and not any(asleep)
+
+
 def test_alone_nobody_holds_replies_back(hall: Hall) -> None:
     """With no thread that would see to it, each reply leaves at once."""
     held: list[bool] = []

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import random
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, Histogram, generate_latest
 
 from bot import gauges
 from bot.durations import Durations
 from bot.kit import ChatKit
-from bot.metrics import FROM_RECEIPT, Metrics
+from bot.metrics import FROM_RECEIPT, SECONDS, Metrics
 from database import Database
 from services import backups
 from settings import Secret, Settings
@@ -92,6 +93,21 @@ def test_a_group_of_durations_is_counted_by_bucket() -> None:
     assert found == {"0.5": 3, "2.0": 4, "+Inf": 6}
     assert registry.get_sample_value("a_seconds_count") == 6
     assert registry.get_sample_value("a_seconds_sum") == pytest.approx(20.1)
+
+
+def test_a_histogram_with_a_label_is_told_as_the_library_tells_it() -> None:
+    """Line for line, whatever the label says."""
+    dice = random.Random(1)
+    seen = [(dice.choice(["a.b", 'q"\\\n', "é"]), dice.random() * 40) for _ in range(300)]
+    theirs, ours = CollectorRegistry(), CollectorRegistry()
+    histogram = Histogram("a_seconds", "A.", ["of"], buckets=SECONDS, registry=theirs)
+    durations = Durations("a_seconds", "A.", SECONDS, ours, "of")
+    for label, seconds in [*seen, ("a.b", 0.0), ("a.b", 0.01), ("a.b", 1e9)]:
+        histogram.labels(label).observe(seconds)
+        durations.labels(label).observe(seconds)
+    lines = generate_latest(theirs).decode().splitlines()
+    told = [line for line in lines if "_created" not in line]
+    assert generate_latest(ours).decode().splitlines() == told
 
 
 LIMITS = ("0.5", "2.0", "+Inf")

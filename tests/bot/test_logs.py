@@ -399,3 +399,29 @@ def test_a_note_is_a_record_as_any_other() -> None:
     handle.stop()
     one, other = [json.loads(line) for line in page.getvalue().splitlines()]
     assert one.pop("timestamp") and other.pop("timestamp") and one == other
+
+
+def test_a_note_is_a_record_like_others(page: Page, json_logs: logs.Logs) -> None:
+    """What a filter masks or adds is in the line, and an ordinary formatter can show it."""
+    shown: list[str] = []
+
+    class Filter(logging.Filter):
+        def filter(self, record: logging.LogRecord) -> bool:
+            record.user_id = "masked"
+            if record.getMessage() == "more":
+                record.place = "here"
+            shown.append(logging.Formatter(WHOLE).format(record))
+            return True
+
+    logger = logging.getLogger("bot.filtered")
+    logger.addFilter(Filter())
+    logs.note(logger, "one", {"user_id": 55})
+    logs.note(logger, "more", {"user_id": 55})
+    json_logs.stop()
+    one, more = page.objects()
+    assert one["user_id"] == more["user_id"] == "masked"
+    assert "place" not in one and more["place"] == "here"
+    assert [text.rpartition(" ")[2] for text in shown] == ["one", "more"]
+
+
+WHOLE = "%(asctime)s %(pathname)s %(funcName)s %(threadName)s %(process)d %(msecs)d %(message)s"

@@ -13,7 +13,7 @@ from bot.courier import Courier
 from bot.inbox import Item
 from bot.lease import Fenced, Lease
 from bot.ledger import Entry
-from bot.relay import PLANNED_EVERY, REST, Relay
+from bot.relay import PLANNED_EVERY, REST, Relay, _settle
 from database import Database, Postgres, db
 from models import AnalyticsEvent, User
 from tests.bot.test_inbox import message
@@ -135,6 +135,21 @@ def test_who_lost_the_lease_commits_nothing(line: Line) -> None:
     assert not line.relay.post(), "after trouble the ledger's thread goes first"
     with pytest.raises(Fenced):
         line.desk.ledger.flush()
+
+
+def test_a_connection_that_is_another_one_is_left(line: Line) -> None:
+    """Behind a pool that gives each statement some connection, all goes the ordinary way."""
+    line.relay._cursor.execute("DEALLOCATE ALL")
+    _settle(line.made[-1])
+    [item] = line.accept(1)
+    line.desk.ledger.add(Entry(item, counted=True))
+    assert line.desk.ledger.help_out()
+    line.listen_until(lambda: not line.relay.busy)
+    assert not line.relay.open and not line.relay.keep() and not line.relay.open
+    line.desk.ledger.flush()
+    assert counted() == 1
+    line.at += REST
+    assert not line.relay.keep() and line.relay.open
 
 
 def test_a_connection_that_ends_before_the_answer(line: Line) -> None:

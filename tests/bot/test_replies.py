@@ -12,9 +12,12 @@ from typing import Any
 import pytest
 
 import bot.kit
+from bot import turns
 from bot.core import Parts
 from bot.courier import Courier, Heard
+from bot.sending import Sending
 from bot.testing import ChatKit, Patience
+from bot.wire import NeverSent
 from models import Failure, Status, User
 from models import Inbox as Row
 from sandbox.telegram import Telegram
@@ -255,3 +258,34 @@ def test_a_process_answers_many_chats_in_order(busy_hall: Hall) -> None:
     texts = {person.id: person.texts[before[person.id] :] for person in (kit.vera, kit.bob)}
     assert texts == expected and len(hall.courier.posted) == 27
     assert hall.open() == 0 and Row.select().where(Row.state == "failed").count() == 1
+
+
+def test_a_mistake_of_ours_after_the_answer_is_told_and_counts_once(
+    hall: Hall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The update ends as a failure, and its lane goes on."""
+
+    def fail(_turn: object) -> None:
+        raise ValueError("a mistake")
+
+    monkeypatch.setattr(turns, "entry_of", fail)
+    hall.send("/ping")
+    hall.settle()
+    monkeypatch.undo()
+    hall.send("/ping")
+    hall.settle()
+    assert hall.count("bot_messages_total", handler="trial.ping", status="ok") == 2
+    assert len(Failure.select().where(Failure.error == "ValueError")) == 1
+
+
+def test_what_was_held_does_not_leave_after_the_end(hall: Hall) -> None:
+    """Nor inside a pause that Telegram asked for meanwhile: it goes on in the ordinary way."""
+    for change in (hall.client._stop.set, lambda: hall.client._limits.pause(None, 5.0)):
+        heard: list[Sending] = []
+        hall.courier.hold()
+        assert hall.client.post("sendMessage", {"chat_id": 1002, "text": "late"}, heard.append)
+        change()
+        hall.courier.let_go()
+        assert [type(sending.outcome) for sending in heard] == [NeverSent]
+        hall.client._stop.clear()
+    assert "late" not in hall.kit.bob.texts
