@@ -82,10 +82,13 @@ def write(
             raise SettingsError(
                 f"Migrations are pending ({names[0]}): run `python -m bot migrate`."
             )
-    path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.partial")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         beside.touch(mode=0o600)
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be written ({error.strerror}).") from None
+    try:
         with beside.open("wb") as file:
             counts = _write(database, registry, file, secret, at)
             file.flush()
@@ -132,7 +135,11 @@ def _archive(path: Path, secret: bytes | None) -> Iterator[BinaryIO]:
 
 
 def _rehearse(settings: Settings, registry: Registry) -> int:
-    """Say whether the database would take it; nothing is changed."""
+    """Say whether the database would take it; nothing is changed, nor made."""
+    url = settings.database_url.reveal()
+    if url.startswith("sqlite:") and not Path(url.removeprefix("sqlite:///")).is_file():
+        print("It would be restored. Nothing was changed.")
+        return 0
     with opened(settings) as database, database.connection_context():
         there = set(database.get_tables())
         made = [model for model in _models(registry) if model._meta.table_name in there]

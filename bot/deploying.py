@@ -60,7 +60,10 @@ def check(settings: Settings, site: Site | None = None) -> int:
 
 def refusals(site: Site) -> Iterator[str]:
     """Everything that is wrong, a sentence each."""
-    for look in (debug, secrets, webhook, hosts, cookies, dotenv, mount, plugins, stored):
+    for look in (
+        *(debug, secrets, webhook, hosts, cookies, dotenv),
+        *(mount, plugins, backups, stored),
+    ):
         yield from look(site)
 
 
@@ -159,6 +162,19 @@ def plugins(site: Site) -> Iterator[str]:
                 f"{open_} can be written to by {_user()}, so a fault in the bot could put"
                 f" code there: give {folder} to another user, and run this as the bot's own user."
             )
+
+
+def backups(site: Site) -> Iterator[str]:
+    """A folder into which no backup would go."""
+    folder = site.settings.backup_folder
+    if folder is None:
+        return
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not (there.is_dir() and site.writable(there)):
+        yield (
+            f"BACKUP_FOLDER is {folder}, where {_user()} cannot write, so no backup would be made:"
+            f" make it, and give it to {_user()}."
+        )
 
 
 def stored(site: Site) -> Iterator[str]:

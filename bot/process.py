@@ -69,6 +69,7 @@ class Process:
         while not self.stop.wait(0.5):
             self.watch()
         self._finish(ledger)
+        log.info("the bot has stopped")
         return self.code
 
     def end(self, code: int, sentence: str) -> None:

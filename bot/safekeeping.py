@@ -55,10 +55,16 @@ class Safekeeping:
             return
         self._next_look = at + LOOK
         if self._leads() and self._is_due(folder):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with alone(folder) as mine:
-                if mine and self._is_due(folder):
-                    self._keep(folder)
+            try:
+                self._take_turn(folder)
+            except OSError as error:
+                self._fail(f"BACKUP_FOLDER cannot be used: {error}")
+
+    def _take_turn(self, folder: Path) -> None:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with alone(folder) as mine:
+            if mine and self._is_due(folder):
+                self._keep(folder)
 
     def _is_due(self, folder: Path) -> bool:
         now = self._clock()
@@ -71,14 +77,16 @@ class Safekeeping:
             left.unlink(missing_ok=True)
         path = folder / backups.name_of(self._clock())
         if (said := self._make(path)) is not None:
-            self._not_before = self._clock() + AGAIN
-            log.error("no backup was made, the next try is in %s: %s", AGAIN, said)
-            return
+            return self._fail(said)
         log.info("backed up to %s", path)
         there = backups.found(folder)
         daily, weekly = self._settings.backup_daily, self._settings.backup_weekly
         for moment in there.keys() - backups.kept(there, daily=daily, weekly=weekly):
             there[moment].unlink(missing_ok=True)
+
+    def _fail(self, said: str) -> None:
+        self._not_before = self._clock() + AGAIN
+        log.error("no backup was made, the next try is in %s: %s", AGAIN, said)
 
 
 def make(stop: threading.Event) -> Make:

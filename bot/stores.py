@@ -47,7 +47,9 @@ def asked(look: Callable[P, Iterator[Finding]]) -> Callable[P, list[Finding]]:
             with current().connection_context():
                 return list(look(*args, **options))
         except AWAY:
-            return [note("It was not looked at, for the database cannot be asked.")]
+            return [
+                note("It was not looked at: the database cannot be asked, or must be migrated.")
+            ]
 
     return ask
 

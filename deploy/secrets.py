@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ from secrets import token_urlsafe
 FOLDER = Path("secrets")
 PASSWORD = 32
 """Bytes of chance in a password."""
+TOKEN = re.compile(r"[0-9]{6,}:[A-Za-z0-9_-]{30,}")
 
 
 def write(folder: Path, token: str, make: Callable[[], str]) -> list[str]:
@@ -33,9 +35,10 @@ def write(folder: Path, token: str, make: Callable[[], str]) -> list[str]:
         "redis_passwords": json.dumps({"redis://redis:6379": redis}),
         "grafana_password": make(),
     }
-    missing = [name for name in wanted if not (folder / name).exists()]
+    missing = [name for name in wanted if not _read(folder / name)]
     for name in missing:
         path = folder / name
+        path.unlink(missing_ok=True)  # an empty one, which can only be read
         path.touch(mode=0o600)
         path.write_text(wanted[name])
         path.chmod(0o444)
@@ -46,15 +49,26 @@ def _read(path: Path) -> str:
     return path.read_text() if path.exists() else ""
 
 
+def _ask() -> str:
+    try:
+        return input("The bot's token from @BotFather: ").strip()
+    except EOFError:
+        return ""
+
+
 def _password(conf: Path) -> str:
     return _read(conf).partition("requirepass ")[2].partition("\n")[0]
 
 
 def main() -> int:
-    """Ask for the token when it is not there yet, and write the rest."""
+    """Ask for the token when it is not there yet, and write the rest; 1 for what is no token."""
     token = ""
-    if not (FOLDER / "bot_token").exists():
-        token = input("The bot's token from @BotFather: ").strip()
+    if not _read(FOLDER / "bot_token"):
+        token = _ask()
+        if not TOKEN.fullmatch(token):
+            said = "That is no token: @BotFather gives one such as 123456789:AA and more letters."
+            print(f"{said} Nothing was written.", file=sys.stderr)
+            return 1
     missing = write(FOLDER, token, lambda: token_urlsafe(PASSWORD))
     print(f"Written: {', '.join(missing) or 'nothing, all were there'}. Keep {FOLDER}/ safe.")
     return 0

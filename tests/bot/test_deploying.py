@@ -222,6 +222,16 @@ def test_plugins_that_the_bot_may_write_are_refused(site: Site) -> None:
         assert str(place) in refused(replace(site, writable=place.__eq__))
 
 
+def test_a_folder_for_no_backup_is_refused(site: Site, tmp_path: Path) -> None:
+    """One that the bot cannot make, or not write into."""
+    folder = tmp_path / "of-root" / "backups"
+    assert "BACKUP_FOLDER" in refused(site, backup_folder=folder)
+    folder.mkdir(parents=True)
+    assert "BACKUP_FOLDER" in refused(site, backup_folder=folder)
+    fit = replace(site, settings=replace(site.settings, backup_folder=folder))
+    assert not list(refusals(replace(fit, writable=lambda path: path == folder)))
+
+
 def test_what_may_be_written_is_asked_for_the_user_itself() -> None:
     """A folder of another owner is not writable to a service, and its own is."""
     may, user = Site(Settings()).writable, os.geteuid()

@@ -127,6 +127,20 @@ def test_a_failure_is_told_and_tried_again(days: Days, caplog: pytest.LogCapture
     assert len(days.made) == 2 and len(backups.found(days.folder)) == 2
 
 
+def test_a_folder_that_cannot_be_used_is_a_failure_as_well(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is told in the same sentence, and tried again no sooner."""
+    (tmp_path / "file").touch()
+    days = Days(tmp_path / "file" / "backups")
+    days.pass_(minutes=1)
+    days.pass_(minutes=2)
+    assert caplog.text.count("no backup was made, the next try is in 0:15:00") == 1
+    assert "BACKUP_FOLDER cannot be used" in caplog.text
+    days.pass_(minutes=15)
+    assert caplog.text.count("no backup was made") == 2
+
+
 def test_old_ones_are_dropped(tmp_path: Path) -> None:
     """The last two days and weeks stay; what is no backup of ours is left alone."""
     days = Days(tmp_path, backup_daily=2, backup_weekly=2)

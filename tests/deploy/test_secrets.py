@@ -16,6 +16,8 @@ import yaml
 from deploy import secrets
 from tests.deploy.tools import ROOT
 
+TOKEN = "123456789:made_up_made_up_made_up_made_up_35"
+
 
 def made(folder: Path) -> dict[str, str]:
     """Each file with what is in it."""
@@ -70,15 +72,36 @@ def test_make_secrets_asks_for_the_token(
 ) -> None:
     """It asks once, says which files it wrote, and shows no value."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "stdin", io.StringIO("a-token\n"))
+    monkeypatch.setattr(sys, "stdin", io.StringIO(f"{TOKEN}\n"))
     assert secrets.main() == 0
     said = capsys.readouterr().out
     found = made(tmp_path / "secrets")
-    assert found["bot_token"] == "a-token"
+    assert found["bot_token"] == TOKEN
     assert all(value not in said for name, value in found.items() if name != "redis_conf")
     assert len(found["secret_key"]) >= 43
     assert secrets.main() == 0
     assert "nothing, all were there" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("said", ["", "\n", "hello\n", f"{TOKEN[:20]}\n"])
+def test_what_is_no_token_is_refused(
+    said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One sentence, and nothing is written; so the next run asks again."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "stdin", io.StringIO(said))
+    assert secrets.main() == 1
+    assert "That is no token" in capsys.readouterr().err
+    assert not (tmp_path / "secrets").exists()
+
+
+def test_an_empty_file_is_written_anew(tmp_path: Path) -> None:
+    """As it would be left by a full disk."""
+    write(tmp_path)
+    (tmp_path / "bot_token").unlink()
+    (tmp_path / "bot_token").touch(mode=0o444)
+    assert secrets.write(tmp_path, TOKEN, lambda: "other") == ["bot_token"]
+    assert made(tmp_path)["bot_token"] == TOKEN
 
 
 def test_it_needs_no_package(tmp_path: Path) -> None:
@@ -87,6 +110,6 @@ def test_it_needs_no_package(tmp_path: Path) -> None:
     command = [sys.executable, "-I", "-S", "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r});"]
     command[-1] += "from deploy import secrets; sys.exit(secrets.main())"
     subprocess.run(
-        command, input="t\n", text=True, cwd=tmp_path, env=environ, check=True, stdout=-1
+        command, input=f"{TOKEN}\n", text=True, cwd=tmp_path, env=environ, check=True, stdout=-1
     )
-    assert (tmp_path / "secrets" / "bot_token").read_text() == "t"
+    assert (tmp_path / "secrets" / "bot_token").read_text() == TOKEN
