@@ -28,8 +28,11 @@ LITTLE = 0.05
 PATIENCE = 3.0
 WHERE = "127.0.0.1"
 BOT = re.compile(r"^bot_", re.MULTILINE)
-PANEL = re.compile(r"^panel_", re.MULTILINE)
-"""What metrics of ours begin with; everybody's, such as Prometheus's own, answer with 200 too."""
+PANEL = re.compile(r"^panel_|\A\Z", re.MULTILINE)
+"""What metrics of ours begin with; everybody's, such as Prometheus's own, answer with 200 too.
+
+The panel has none before its first visitor.
+"""
 ALIVE = re.compile(r"\Aok\n\Z")
 PAGE = re.compile("<title>Sandbox</title>")
 NEVER = re.compile("(?!)")

@@ -111,6 +111,14 @@ def test_another_program_that_answers_is_not_taken_for_ours(serve: Serve, settin
     assert name in told(machine.ports(failing))
 
 
+def test_a_panel_without_visitors_is_ours(serve: Serve) -> None:
+    """It has counted nothing yet; no bot of ours has nothing to tell."""
+    free: dict[str, Any] = {name: free_port() for name in METERED}
+    for setting, said in (("admin_metrics_port", ""), ("metrics_port", "METRICS_PORT")):
+        found = told(machine.ports(Settings(**free | {setting: serve(page(""))})))
+        assert said in found and bool(found) == bool(said)
+
+
 def test_the_port_of_webhooks_is_looked_at_in_their_mode(serve: Serve) -> None:
     """Whoever answers there is another program; in polling nobody looks."""
     free = {name: free_port() for name in METERED}
