@@ -17,12 +17,21 @@ from prometheus_flask_exporter.multiprocess import GunicornPrometheusMetrics
 
 from bot.metrics import SECONDS, serve
 
+PROBES = r"/(healthz|readyz)\Z"
+"""Not counted: asked every few seconds, and a 503 says that the bot is gone, not the panel."""
+
 
 class PanelMetrics(GunicornPrometheusMetrics):  # type: ignore[misc]
     """Counts the requests of one worker by the rule of their route; unknown paths are one."""
 
     def __init__(self) -> None:
-        super().__init__(None, defaults_prefix="panel", group_by="url_rule", buckets=SECONDS)
+        super().__init__(
+            None,
+            defaults_prefix="panel",
+            group_by="url_rule",
+            buckets=SECONDS,
+            excluded_paths=PROBES,
+        )
 
     def info(self, *_arguments: Any, **_labels: Any) -> None:
         """Leave out the gauge of the exporter's version: one would stay for every worker."""

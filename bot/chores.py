@@ -8,7 +8,7 @@ from typing import Protocol
 
 from bot.conversations import forget
 from bot.core import Core
-from bot.gauges import measure
+from bot.gauges import Age, measure, oldest_message
 from models import Role, User
 from services import admins, analytics, erasures, retention, users
 
@@ -31,9 +31,19 @@ class Chores:
         self._due: dict[str, float] = {}
         self._menus_stale = True
         self._team: set[tuple[int, str]] = set()
+        metrics, timer = core.parts.metrics, core.parts.timer
+        self._update_age = Age(metrics.inbox_oldest_age, timer)
+        self._message_age = Age(metrics.messages_oldest_age, timer)
 
     def step(self, at: float) -> None:
         """Do what is due at the monotonic time `at`; raises what the database raises."""
+        try:
+            self._keep_up(at)
+        finally:
+            if self._is_due("process", at, 5):
+                self._measure_process()
+
+    def _keep_up(self, at: float) -> None:
         for table in self.tables:
             self._menus_stale |= table.refresh()
         self.core.breaker.refresh()
@@ -44,8 +54,7 @@ class Chores:
             if seat.led and seat.lease.valid():
                 self.core.lanes.wake(self.core.inbox.claim(seat.bot_id))
         if self._is_due("gauges", at, 5):
-            self._measure_inbox()
-            measure(self.core.parts.metrics, self.core.parts.settings, self.core.parts.clock())
+            self._measure_queues()
             users.lift_bans(self.core.parts.clock())
         if self._is_due("active", at, 60):
             for period in ("day", "week", "month"):
@@ -109,14 +118,19 @@ class Chores:
         self._due[name] = at + every
         return True
 
-    def _measure_inbox(self) -> None:
-        metrics = self.core.parts.metrics
+    def _measure_queues(self) -> None:
         depth, age = self.core.inbox.depth()
-        metrics.inbox_depth.set(depth)
-        metrics.inbox_oldest_age.set(age)
+        self.core.parts.metrics.inbox_depth.set(depth)
+        self._update_age.set(age)
+        self._message_age.set(oldest_message(self.core.parts.clock()))
+
+    def _measure_process(self) -> None:
+        """What is known without the database, and told while it is away too."""
+        metrics = self.core.parts.metrics
         for name in self.core.parts.registry.paths:
             on = self.core.parts.switches.on(name, 0)
             metrics.plugin_state(name).set(-1 if name in self.core.breaker.suspended else on)
+        measure(metrics, self.core.parts.settings)
 
     def _look_at_team(self) -> None:
         """Who was given a role, or lost it, has another menu."""

@@ -165,6 +165,11 @@ class Core:
         """Whether this process acts for a bot now."""
         return any(seat.led and seat.lease.valid() for seat in self.seats)
 
+    def last_poll(self) -> float:
+        """Unix time of the last good fetch, of the bot that has waited longest; 0 for never."""
+        ours = [seat for seat in self.seats if seat.led or seat.lease.valid()]
+        return min((seat.poller.polled for seat in ours), default=0.0)
+
     def lead(self, seat: Seat) -> None:
         """Begin to act for a bot whose lease was taken: pick up what the last holder left."""
         if row := Bot.get_or_none(Bot.id == seat.bot_id):
@@ -314,7 +319,6 @@ class Core:
         for kind, count in Counter(kinds).items():
             self.parts.metrics.received(kind, count)
         self.parts.metrics.updates_duplicate.inc(duplicates)
-        self.parts.metrics.poll_last_success.set_to_current_time()
 
 
 def room(threads: int) -> tuple[int, int]:

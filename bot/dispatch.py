@@ -199,6 +199,12 @@ class Dispatch:
         for _, plugin in sorted(plugins.items()):
             self._bind_all(telebot, plugin, last=True)
 
+    def handlers(self, telebot: TeleBot) -> list[Handler]:
+        """Every function that an update may get to, once all are bound."""
+        plugins = self.registry.plugins.values()
+        own = [each for one in plugins for each in (*one.handlers, *one.steps.values())]
+        return own + plain.handlers_of(telebot)
+
     def bind_module(self, telebot: TeleBot, name: str) -> None:
         """Let a module in telebot's style register its handlers."""
         plain.bind(telebot, name, self.registry.modules[name], self._runs, self.breaker)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+
+from prometheus_client import Gauge
 
 from bot.metrics import Metrics
 from database import db
@@ -12,11 +15,34 @@ from services import backups
 from settings import Settings
 
 DATA = Path("data")
+LATE = 15.0
+"""Seconds after which an age is no longer what it was: nobody could look in the meantime."""
 
 
-def measure(metrics: Metrics, settings: Settings, at: datetime) -> None:
-    """Set the gauges of the team's messages, the disk and the backups."""
-    metrics.messages_oldest_age.set(oldest_message(at))
+class Age:
+    """An age that is looked up now and then, and grows while that is not possible.
+
+    What nobody could look at may be as old as before and the time since: too much rather than 0.
+    """
+
+    def __init__(self, gauge: Gauge, timer: Callable[[], float]) -> None:
+        self._timer = timer
+        self._seen = (0.0, timer())
+        gauge.set_function(self.read)
+
+    def set(self, seconds: float) -> None:
+        """Note what was found now."""
+        self._seen = (seconds, self._timer())
+
+    def read(self) -> float:
+        """What a scrape gets."""
+        seconds, at = self._seen
+        since = self._timer() - at
+        return seconds + since if since > LATE else seconds
+
+
+def measure(metrics: Metrics, settings: Settings) -> None:
+    """Set the gauges of the disk and the backups, which need no database."""
     metrics.disk_free.set(free_ratio(place(settings)))
     if settings.backup_folder and (newest := backups.newest(settings.backup_folder)):
         metrics.backed_up(newest.replace(tzinfo=UTC).timestamp())

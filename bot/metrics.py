@@ -1,11 +1,11 @@
-"""The metrics: every number the bot counts, each label held to a closed set of values."""
+"""The metrics: every number the bot counts, under names that dashboards and alerts rely on."""
 
 from __future__ import annotations
 
 import errno
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Generic, Protocol, TypeVar
+from itertools import product
 from wsgiref.simple_server import WSGIServer
 
 from prometheus_client import (
@@ -18,12 +18,10 @@ from prometheus_client import (
 from prometheus_client.process_collector import ProcessCollector
 
 from bot.durations import Durations
+from bot.families import OTHER, Family, Label
 from settings import SettingsError
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104  a container is scraped from outside
-
-OTHER = "other"
-"""What a label says for a value outside its set."""
 
 SECONDS = (0.0025, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0)
 """Upper bounds of the histograms' buckets, in seconds; few, as each handler has them all."""
@@ -89,67 +87,6 @@ STATUSES = (200, 400, 401, 403, 404, 409, 413, 421, 429, 500, 502, 503, 504)
 CODES = frozenset([*map(str, STATUSES), "never_sent", "ambiguous"])
 """HTTP statuses of Telegram's answers, and the two ways to get no answer."""
 
-CHILD_co = TypeVar("CHILD_co", covariant=True)
-
-
-class Labelled(Protocol[CHILD_co]):
-    """A metric with labels."""
-
-    def labels(self, *values: str) -> CHILD_co:
-        """What is counted under these values."""
-
-
-class Label:
-    """The values one label may have: those known, and up to `room` more that are met.
-
-    Room is for names that come from code, such as handlers; what a user typed gets none.
-    """
-
-    def __init__(self, *known: str, room: int = 0) -> None:
-        self.known = {OTHER, *known}
-        self.room = room
-
-    def close(self, value: str) -> str:
-        """Give the value when it belongs to the set, else `other`."""
-        if value in self.known:
-            return value
-        if self.room <= 0:
-            return OTHER
-        self.room -= 1
-        self.known.add(value)
-        return value
-
-
-class Family(Generic[CHILD_co]):
-    """A metric with labels; calling it gives the child of these label values, bound once.
-
-    After `most` children the first label of a new one says `other`: all families of a process
-    together stay under 2,000 series, whatever is called and handled.
-    """
-
-    def __init__(self, metric: Labelled[CHILD_co], *labels: Label, most: int = 100) -> None:
-        self.metric = metric
-        self._labels = labels
-        self._most = most
-        self._bound: set[tuple[str, ...]] = set()
-        self._children: dict[tuple[str, ...], CHILD_co] = {}
-
-    def __call__(self, *values: str) -> CHILD_co:
-        child = self._children.get(values)
-        return self._bind(values) if child is None else child
-
-    def _bind(self, values: tuple[str, ...]) -> CHILD_co:
-        closed = tuple(
-            label.close(value) for label, value in zip(self._labels, values, strict=True)
-        )
-        if closed not in self._bound and len(self._bound) >= self._most:
-            closed = (OTHER, *closed[1:])
-        self._bound.add(closed)
-        child = self.metric.labels(*closed)
-        if closed == values:  # an unknown value is not kept: its number is not bounded
-            self._children[values] = child
-        return child
-
 
 class Metrics:
     """All metrics of one process, in a registry of their own unless one is given."""
@@ -194,7 +131,8 @@ class Metrics:
         )
         self.inbox_depth = self._gauge("inbox_depth", "Updates waiting in the inbox.")
         self.inbox_oldest_age = self._gauge(
-            "inbox_oldest_age_seconds", "Age of the oldest update waiting in the inbox."
+            "inbox_oldest_age_seconds",
+            "Age of the oldest update waiting in the inbox, or that it may have by now.",
         )
 
     def _telegram(self) -> None:
@@ -222,7 +160,8 @@ class Metrics:
             most=30,
         )
         self.poll_last_success = self._gauge(
-            "poll_last_success_timestamp_seconds", "Unix time of the last good getUpdates."
+            "poll_last_success_timestamp_seconds",
+            "Unix time of the last good getUpdates; of several bots, the oldest.",
         )
         self.poller_leader = self._gauge("poller_leader", "1 while this process polls.")
 
@@ -245,7 +184,8 @@ class Metrics:
         )
 
         self.messages_oldest_age = self._gauge(
-            "messages_oldest_age_seconds", "Age of the oldest message of the team to be sent."
+            "messages_oldest_age_seconds",
+            "Age of the oldest message of the team to be sent, or that it may have by now.",
         )
         self.disk_free = self._gauge("disk_free_ratio", "Share of the data's disk that is free.")
         self._backup: Gauge | None = None
@@ -280,6 +220,17 @@ class Metrics:
     def allow_commands(self, *names: str) -> None:
         """Add command names to the closed set; any other command counts as `other`."""
         self._command.known.update(names)
+
+    def preset(self, handlers: Iterable[str]) -> None:
+        """Begin at 0 what alerts ask for: what is first seen at 500 has not increased."""
+        names = ("none", OTHER, *handlers)
+        for status, handler in product(("error", "suspended", "ok"), names):
+            self.messages.preset(handler, status)
+        for code in ("409", "200"):
+            self.api_requests.preset("getUpdates", code)
+        for scope in ("chat", "all"):
+            self.api_429.preset(scope)
+        self.sends_ambiguous.preset("sendMessage")
 
     def message(self, handler: str, status: str, seconds: float) -> None:
         """Count one handled update and the seconds its handler took."""

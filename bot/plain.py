@@ -47,6 +47,12 @@ def bind(
                 _adopt(handler, name, on, wrap or _runner(breaker))
 
 
+def handlers_of(telebot: TeleBot) -> list[Handler]:
+    """The handlers that modules have registered."""
+    entries = [entry for handlers in _lists(telebot) for entry in handlers]
+    return [entry["handler"] for entry in entries if "handler" in entry]
+
+
 class Waiting(HandlerBackend):
     """Telebot's store of what takes a next message or a reply, for one module."""
 
@@ -106,7 +112,7 @@ def _adopt(entry: dict[str, Any], plugin: str, on: Callable[[str, int], bool], w
         event.turn.handler = handler if accepted else None
         return accepted
 
-    handler = handler_of(entry["function"], plugin)
+    entry["handler"] = handler = handler_of(entry["function"], plugin)
     entry["function"] = wrap(entry["function"], plugin)
     entry["filters"] = {**filters, "func": test}
 

@@ -63,6 +63,7 @@ class Poller:
         perform: Callable[[Callable[[], list[Item]]], list[Item]] = lambda work: work(),
         clock: Callable[[], float] = time.monotonic,
         wait: Callable[[threading.Event, float], object] = threading.Event.wait,
+        unix: Callable[[], float] = time.time,
     ) -> None:
         self.client = client
         self.inbox = inbox
@@ -71,12 +72,15 @@ class Poller:
         self.threads = threads
         self.last_success = clock()
         """Monotonic time of the last getUpdates that Telegram answered well."""
+        self.polled = 0.0
+        """Unix time of the last one whose updates, if there were any, are kept; 0 for none."""
         self._received = received
         self._allowed = allowed
         self._prepare: Callable[[], None] | None = prepare
         self._perform = perform
         self._clock = clock
         self._wait = wait
+        self._unix = unix
         self._offset: int | None = None
         self._failures = 0
 
@@ -99,7 +103,7 @@ class Poller:
         self.last_success = self._clock()
         self._failures = 0
         if not updates:
-            self._received([], 0)
+            self._note([], 0)
             return 0
         self.lanes.expect(self.client.bot_id)
         free = max(0, self.threads - self.lanes.busy())
@@ -112,10 +116,14 @@ class Poller:
         # answer was lost, or by a former holder of the lease.
         fresh = {item.update_id for item in items}
         known = [u for u in updates if u.get("update_id") not in fresh]
-        self._received([*(item.kind for item in items), *map(kind_of, known)], len(known))
+        self._note([*(item.kind for item in items), *map(kind_of, known)], len(known))
         self.lanes.wake(lanes_of(self.client.bot_id, known))
         self.lanes.put(items)
         return len(items)
+
+    def _note(self, kinds: list[str], duplicates: int) -> None:
+        self.polled = self._unix()
+        self._received(kinds, duplicates)
 
     def _accept(self, updates: list[dict[str, Any]], free: int, trace: Any) -> list[Item]:
         with tracing.span("accept", trace):

@@ -56,6 +56,8 @@ class Process:
         self._workers: list[threading.Thread] = []
         self._pollers: list[threading.Thread] = []
         self._on_terminal = os.isatty(0)
+        core.parts.metrics.poller_leader.set_function(core.leads)
+        core.parts.metrics.poll_last_success.set_function(core.last_poll)
 
     def run(self) -> int:
         """Start everything, wait for the end, stop; give the exit code."""
@@ -116,8 +118,6 @@ class Process:
                 refused = partial(self._refused, seat)
                 name = f"poll-{seat.bot_id}"
                 self._pollers.append(self._start(name, seat.poller.run, self.stop, refused))
-        leads = any(seat.lease.valid() for seat in self.core.seats)
-        self.core.parts.metrics.poller_leader.set(leads)
 
     def _refused(self, seat: Seat, error: Exception) -> None:
         """One bot is at its end; the process goes on while it has another one."""

@@ -85,6 +85,8 @@ def build(settings: Settings, *, again: bool = False) -> Process:
     """Put a process together. Raises SettingsError for what a person must mend first."""
     seen = snapshot(settings.plugins_path)
     core, chores = assemble(settings, again=again)
+    handlers = core.dispatch.handlers(core.seats[0].client.telebot)
+    core.parts.metrics.preset(f"{each.plugin}.{each.name}" for each in handlers)
     core.parts.metrics.serve(settings.metrics_port)
     sent = [chores.tell_owners, chores.send_notices, chores.send_messages]
     process = Process(core, chores=[chores.step, chores.sync_menus, *sent, Tally(core).step])

@@ -17,6 +17,7 @@ from database import Database
 from services import backups
 from settings import Secret, Settings
 from staff import Message
+from tests.bot.test_lease import Clock
 
 AT = datetime(2026, 1, 2, 3, 4, 5)  # noqa: DTZ001  as the tables keep it
 
@@ -68,20 +69,34 @@ def test_without_a_backup_there_is_no_time_of_it(
     name = "bot_backup_last_success_timestamp_seconds"
     folder = tmp_path / "backups"
     settings = Settings(database_url=Secret(f"sqlite:///{tmp_path}/a.db"), backup_folder=folder)
-    gauges.measure(metrics, Settings(database_url=settings.database_url), AT)
-    gauges.measure(metrics, settings, AT)
+    gauges.measure(metrics, Settings(database_url=settings.database_url))
+    gauges.measure(metrics, settings)
     folder.mkdir()
     (folder / "lost+found").mkdir()
-    gauges.measure(metrics, settings, AT)
+    gauges.measure(metrics, settings)
     assert value(metrics, name) is None
     (folder / "notes.txt").touch()
     for second in (100, 300, 50):
         at = datetime.fromtimestamp(second, UTC)
         (folder / backups.name_of(at)).touch()
-    gauges.measure(metrics, settings, AT)
-    gauges.measure(metrics, settings, AT)
+    gauges.measure(metrics, settings)
+    gauges.measure(metrics, settings)
     assert value(metrics, name) == 300
     assert 0 < (value(metrics, "bot_disk_free_ratio") or 0) < 1
+
+
+def test_an_age_grows_while_nobody_can_look(metrics: Metrics) -> None:
+    """Between two looks it is what was found; once a look is overdue, all time since is added."""
+    clock, name = Clock(), "bot_inbox_oldest_age_seconds"
+    age = gauges.Age(metrics.inbox_oldest_age, clock)
+    assert value(metrics, name) == 0
+    age.set(20.0)
+    clock.now += gauges.LATE
+    assert value(metrics, name) == 20
+    clock.now += 1
+    assert value(metrics, name) == 21 + gauges.LATE
+    age.set(0.0)
+    assert value(metrics, name) == 0
 
 
 def test_a_group_of_durations_is_counted_by_bucket() -> None:

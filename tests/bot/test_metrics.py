@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import socket
 import urllib.request
+from itertools import product
 
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
-from bot.metrics import Metrics
+from bot.metrics import METHODS, Metrics
 from settings import SettingsError
 
 NAMES = """
@@ -80,6 +81,42 @@ def test_the_number_of_series_is_bounded(metrics: Metrics) -> None:
     fill(metrics, 3_000)
     assert series(metrics) == before
     assert len(metrics.commands._children) == 0
+
+
+def test_what_alerts_ask_for_begins_at_nothing(metrics: Metrics) -> None:
+    """A series that is first scraped after a burst has no increase, and no alert sees it."""
+    metrics.preset(["start.start", "echo.echo"])
+    for handler, status in product(
+        ("none", "other", "start.start", "echo.echo"), ("ok", "error", "suspended")
+    ):
+        assert value(metrics, "bot_messages_total", handler=handler, status=status) == 0
+    for code in ("200", "409"):
+        assert value(metrics, "bot_api_requests_total", method="getUpdates", code=code) == 0
+    for scope in ("chat", "all"):
+        assert value(metrics, "bot_api_429_total", scope=scope) == 0
+    assert value(metrics, "bot_sends_ambiguous_total", method="sendMessage") == 0
+
+
+def test_a_conflict_is_told_however_much_was_called_before(metrics: Metrics) -> None:
+    """Its series is taken at the start; another one comes too late and is `other`."""
+    metrics.preset([])
+    for method, code in product(sorted(METHODS - {"getUpdates"})[:100], ("200", "400", "403")):
+        metrics.api(method, code, 0.1)
+    metrics.api("getUpdates", "409", 0.1)
+    metrics.api("getUpdates", "502", 0.1)
+    assert value(metrics, "bot_api_requests_total", method="getUpdates", code="409") == 1
+    assert value(metrics, "bot_api_requests_total", method="getUpdates", code="502") is None
+    assert value(metrics, "bot_api_requests_total", method="other", code="502") == 1
+
+
+def test_many_handlers_leave_room_for_what_nobody_foresaw(metrics: Metrics) -> None:
+    """Failures go first; a quarter of the room stays."""
+    metrics.preset(f"plugin.handler{number}" for number in range(100))
+    (found,) = [each for each in metrics.registry.collect() if each.name == "bot_messages"]
+    counted = [s.labels["status"] for s in found.samples if s.name == "bot_messages_total"]
+    assert len(counted) == 150 and counted.count("error") == 102
+    metrics.message("none", "ignored", 0.1)
+    assert value(metrics, "bot_messages_total", handler="none", status="ignored") == 1
 
 
 def fill(metrics: Metrics, count: int) -> None:

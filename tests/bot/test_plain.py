@@ -77,6 +77,12 @@ def kit(tmp_path: Path) -> Iterator[ChatKit]:
         yield kit
 
 
+NAMES = {
+    *("middle.say", "middle.name", "middle.tap", "middle.edited", "middle.never", "middle.mine"),
+    *("zebra.answer", "zebra.rest"),
+}
+
+
 def handled(caplog: pytest.LogCaptureFixture) -> list[tuple[object, ...]]:
     """Plugin, handler and outcome of each update in the log."""
     lines = [vars(r) for r in caplog.records if r.getMessage() == "bot_event_processed"]
@@ -93,6 +99,13 @@ def test_its_handlers_have_names(kit: ChatKit, caplog: pytest.LogCaptureFixture)
     metrics = kit.core.parts.metrics.registry
     labels = {"handler": "middle.greet", "status": "ok"}
     assert metrics.get_sample_value("bot_messages_total", labels) == 1
+
+
+def test_its_handlers_are_known_before_they_run(kit: ChatKit) -> None:
+    """Beside those of plugins, so that their failures are counted from 0."""
+    dispatch, seat = kit.core.dispatch, kit.core.seats[0]
+    names = {f"{each.plugin}.{each.name}" for each in dispatch.handlers(seat.client.telebot)}
+    assert names == NAMES
 
 
 def test_its_failures_are_its_own(kit: ChatKit) -> None:

@@ -82,6 +82,10 @@ def make_poller(client: Client, **options: Any) -> tuple[Poller, Lanes]:
     return Poller(client, make(), lanes, **options), lanes  # type: ignore[arg-type]
 
 
+def raise_outage(*_: Any, **__: Any) -> Any:
+    raise psycopg2.OperationalError("server closed the connection unexpectedly")
+
+
 def test_telegram_is_told_only_after_the_commit(database: Database) -> None:
     """A higher offset is asked for only when the batch is in the table."""
     client = Client([message(5), message(6)], [message(7)])
@@ -90,6 +94,23 @@ def test_telegram_is_told_only_after_the_commit(database: Database) -> None:
     assert client.offsets == [None, 7, 8]
     assert client.seen_in_table == [0, 2, 3]
     assert [item.update_id for item in lanes.items] == [5, 6, 7]
+
+
+def test_a_poll_is_good_when_what_it_brought_is_kept(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its time is noted after the commit; one that brings nothing is good too."""
+    times = iter((100.0, 200.0))
+    poller, _ = make_poller(Client([message(5)], [message(5)], []), unix=lambda: next(times))
+    with monkeypatch.context() as broken:
+        broken.setattr(database, "execute_sql", raise_outage)
+        with pytest.raises(psycopg2.OperationalError):
+            poller.step(0)
+    assert poller.polled == 0
+    poller.step(0)
+    assert poller.polled == 100
+    poller.step(0)
+    assert poller.polled == 200
 
 
 def test_only_what_begins_at_once_is_noted_as_begun(database: Database) -> None:

@@ -25,6 +25,7 @@ from models import Inbox as Row
 from models import Role, User
 from sandbox.telegram import Telegram
 from services import failures, users
+from services.plugins import Rest
 from tests.bot.test_lease import Clock
 from tests.bot.test_polling import refused
 from tests.bot.test_several import FIRST, TOKENS
@@ -221,6 +222,81 @@ def test_an_outage_at_the_beat_is_waited_out(
     assert run(process, lambda: wait_for(lambda: len(chores) > 3 and kit.core.seats[0].led)) == 0
     assert "the lease waits for the database" in caplog.text
     assert "housekeeping failed" in caplog.text
+
+
+def gauge(kit: ChatKit, name: str, **labels: str) -> float | None:
+    """What a scrape would get now."""
+    return kit.core.parts.metrics.registry.get_sample_value(name, labels)
+
+
+def raise_outage(*_: Any, **__: Any) -> Any:
+    raise psycopg2.OperationalError("server closed the connection unexpectedly")
+
+
+def test_who_cannot_beat_does_not_say_that_it_polls(
+    kit: ChatKit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the database is away the lease runs out by this process's own clock; then it is 0."""
+    process, clock, seat = make(kit), Clock(), kit.core.seats[0]
+    seat.lease._clock = clock
+    seat.lease.step()
+    kit.core.lead(seat)
+    for _ in range(3):  # the control: with a database it goes on
+        clock.now += 5
+        process.beat()
+        assert gauge(kit, "bot_poller_leader") == 1
+    with monkeypatch.context() as away:
+        away.setattr(kit.database, "execute_sql", raise_outage)
+        clock.now += 7
+        with pytest.raises(psycopg2.OperationalError):
+            process.beat()
+        assert gauge(kit, "bot_poller_leader") == 0
+    process.beat()
+    assert gauge(kit, "bot_poller_leader") == 1
+
+
+def test_what_waits_grows_old_while_the_database_is_away(
+    kit: ChatKit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody can look, and the alert sees it; what needs no database is told all the same."""
+    chores, metrics = Chores(kit.core, [kit.switches]), kit.core.parts.metrics
+    ages = ("bot_inbox_oldest_age_seconds", "bot_messages_oldest_age_seconds")
+    for second in range(0, 60, 6):  # the control: with a database nothing waits
+        chores.step(second)
+        kit.pass_time(seconds=6)
+        assert [gauge(kit, name) for name in ages] == [0, 0]
+    kit.core.breaker.suspended["trial"] = Rest(kit.clock(), 1, "it failed", "")
+    metrics.disk_free.set(-1)
+    with monkeypatch.context() as away:
+        away.setattr(kit.database, "execute_sql", raise_outage)
+        with pytest.raises(psycopg2.OperationalError):
+            chores.step(60.0)
+        kit.pass_time(seconds=40)
+    assert all((gauge(kit, name) or 0) >= 40 for name in ages)
+    assert gauge(kit, "bot_plugin_state", plugin="trial") == -1
+    assert 0 < (gauge(kit, "bot_disk_free_ratio") or 0) < 1
+    chores.step(66.0)
+    assert [gauge(kit, name) for name in ages] == [0, 0]
+
+
+def test_the_last_poll_is_that_of_the_bot_that_is_silent(database: Database) -> None:
+    """Of those that this process leads; one that is led elsewhere is not its own."""
+    name = "bot_poll_last_success_timestamp_seconds"
+    with ChatKit(PLUGINS, database=database, TELEGRAM_BOT_TOKEN=TOKENS) as kit:
+        make(kit)
+        (first, second), clock = kit.core.seats, Clock()
+        assert gauge(kit, name) == 0
+        first.poller.step(0)
+        assert gauge(kit, name) == 0
+        second.poller.polled = 1000.0
+        assert gauge(kit, name) == 1000
+        second.led = False  # it has the lease, and cannot begin
+        assert gauge(kit, name) == 1000
+        second.led = True
+        second.lease._clock, clock.now = clock, 1e9  # lost, while the other's is held
+        assert gauge(kit, name) == 1000 and gauge(kit, "bot_poller_leader") == 1
+        second.led = False
+        assert gauge(kit, name) == first.poller.polled > 1000
 
 
 def test_a_restart_keeps_pid_and_arguments(monkeypatch: pytest.MonkeyPatch) -> None:

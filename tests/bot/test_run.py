@@ -135,6 +135,15 @@ def test_a_plugin_saved_in_the_moment_of_a_reload_is_migrated(
     database.close_all()
 
 
+def test_failures_are_counted_from_nothing(settings: Settings, database: Database) -> None:
+    """Each handler's series is there before anything was handled, those of steps too."""
+    parts = build(settings).core.parts
+    for handler in ("none", "trial.ping", "trial.named", "oldstyle.broken"):
+        labels = {"handler": handler, "status": "error"}
+        assert parts.metrics.registry.get_sample_value("bot_messages_total", labels) == 0
+    parts.courier.close()
+
+
 def test_an_unfit_address_is_one_sentence(
     settings: Settings, database: Database, tmp_path: Path
 ) -> None:

@@ -111,6 +111,7 @@ def test_everything_that_may_happen_stays_under_the_bound() -> None:
     """Every method with every code, every kind, and more plugins, handlers and errors than room."""
     metrics = Metrics()
     metrics.allow_commands(*(f"command{number}" for number in range(10_000)))
+    metrics.preset(f"plugin.handler{number}" for number in range(10_000))
     for method, code in product(sorted(METHODS), sorted(CODES)):
         metrics.api(method, code, 0.1)
         metrics.sends_ambiguous(method).inc()
