@@ -17,7 +17,8 @@ ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
 WORKDIR /app
 RUN groupadd --gid 10001 steadygram \
     && useradd --uid 10001 --gid 10001 --no-create-home --shell /usr/sbin/nologin steadygram \
-    && install --directory --owner=10001 --group=10001 --mode=0700 /app/data
+    && install --directory --owner=10001 --group=10001 --mode=0700 /app/data \
+    && /usr/local/bin/python -m pip uninstall --yes pip
 COPY --from=build /venv /venv
 COPY . .
 USER 10001:10001

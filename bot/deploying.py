@@ -37,6 +37,15 @@ def read_mounts() -> str:
     return MOUNTS.read_text() if MOUNTS.exists() else ""
 
 
+def owns(path: Path) -> bool:
+    """Whether this user could give itself the right to write; on a read-only mount nobody can."""
+    try:
+        own = path.stat().st_uid == os.geteuid()
+        return own and not os.statvfs(path).f_flag & os.ST_RDONLY
+    except OSError:  # a link that leads nowhere
+        return False
+
+
 @dataclass(frozen=True, slots=True)
 class Site:
     """Where the bot is to run."""
@@ -44,8 +53,9 @@ class Site:
     settings: Settings
     folder: Path = field(default_factory=Path)
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
-    mounts: str = field(default_factory=read_mounts)
+    mounts: Callable[[], str] = read_mounts
     writable: Callable[[Path], bool] = partial(os.access, mode=os.W_OK, effective_ids=True)  # noqa: RUF009
+    owns: Callable[[Path], bool] = owns
 
 
 def check(settings: Settings, site: Site | None = None) -> int:
@@ -146,7 +156,8 @@ def mount(site: Site) -> Iterator[str]:
     """A database file that another machine holds."""
     if (path := sqlite_file(site.settings)) is None:
         return
-    kind = file_system(path, site.mounts)
+    # a look at the path mounts what is mounted on demand, so the list is read after it
+    kind = file_system(path.resolve(), site.mounts())
     if kind in OVER_A_NETWORK:
         yield (
             f"The database {path} lies on a network ({kind}), where SQLite loses data: move it to"
@@ -157,11 +168,26 @@ def mount(site: Site) -> Iterator[str]:
 def plugins(site: Site) -> Iterator[str]:
     """Code that a fault in the bot could change for good."""
     for folder in site.settings.plugins_path:
-        if open_ := next(filter(site.writable, [folder, *sorted(folder.rglob("*"))]), None):
+        if place := next(changeable(folder, site), None):
             yield (
-                f"{open_} can be written to by {_user()}, so a fault in the bot could put"
-                f" code there: give {folder} to another user, and run this as the bot's own user."
+                f"{place} can be changed by {_user()}, so a fault in the bot could put code into"
+                f" {folder}: give {place} to another user, and run this as the bot's own user."
             )
+
+
+def changeable(folder: Path, site: Site) -> Iterator[Path]:
+    """The places by which this user could change what is in a folder, or put another in its place.
+
+    Who may write to a folder may also replace what is in it, unless that is another's and the
+    folder is sticky, as /tmp is. Who owns something may allow itself to write.
+    """
+    within = [folder, *sorted(folder.rglob("*"))]
+    yield from (path for path in within if site.writable(path) or site.owns(path))
+    paths = [path for each in within for path in (each.absolute(), each.resolve())]
+    for parent in sorted({parent for path in paths for parent in path.parents}, reverse=True):
+        sticky = parent.stat().st_mode & stat.S_ISVTX
+        if site.owns(parent) or (site.writable(parent) and not sticky):
+            yield parent
 
 
 def backups(site: Site) -> Iterator[str]:
@@ -224,11 +250,14 @@ def sqlite_file(settings: Settings) -> Path | None:
 
 
 def file_system(path: Path, mounts: str) -> str:
-    """The type of the file system that a path lies on, by the kernel's list; empty if unknown."""
-    place, found = path.resolve(), [("", "")]
+    """The type of the file system that a path lies on, by the kernel's list; empty if unknown.
+
+    Of several at one point, such as an automount and what it mounted, the last is on top.
+    """
+    found = [("", "")]
     for line in mounts.splitlines():
         left, _, right = line.partition(" - ")
         point = re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), left.split()[4])
-        if place.is_relative_to(point):
+        if path.is_relative_to(point):
             found.append((point, right.split()[0]))
-    return max(found, key=lambda pair: len(pair[0]))[1]
+    return max(reversed(found), key=lambda pair: len(pair[0]))[1]

@@ -34,7 +34,7 @@ def probes(settings: Settings) -> Mapping[str, Probe]:
         "disk": partial(machine.disk, settings),
         "ports": partial(machine.ports, settings),
         "backup": partial(machine.last_backup, settings, now()),
-        "database": partial(stores.database, settings),
+        "database": partial(stores.database, settings, now()),
         "redis": partial(stores.cache, settings),
         "telegram": partial(reach.telegram, settings),
         "time": partial(reach.clock, settings),

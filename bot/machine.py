@@ -27,6 +27,16 @@ LITTLE = 0.05
 """The share of a disk that should be free."""
 PATIENCE = 3.0
 WHERE = "127.0.0.1"
+BOT = re.compile(r"^bot_", re.MULTILINE)
+PANEL = re.compile(r"^panel_|\A\Z", re.MULTILINE)
+"""What metrics of ours begin with; everybody's, such as Prometheus's own, answer with 200 too.
+
+The panel has none before its first visitor.
+"""
+ALIVE = re.compile(r"\Aok\n\Z")
+PAGE = re.compile("<title>Sandbox</title>")
+NEVER = re.compile("(?!)")
+"""Found in no answer: nothing of ours answers there."""
 
 
 def versions() -> Iterator[Finding]:
@@ -90,22 +100,30 @@ def disk(settings: Settings) -> Iterator[Finding]:
 def ports(settings: Settings) -> Iterator[Finding]:
     """Each port is ours, or free."""
     wanted = [
-        ("METRICS_PORT", settings.metrics_port, "/metrics"),
-        ("ADMIN_PORT", settings.admin_port, "/healthz"),
-        ("ADMIN_METRICS_PORT", settings.admin_metrics_port, "/metrics"),
+        ("METRICS_PORT", settings.metrics_port, "/metrics", BOT),
+        ("ADMIN_PORT", settings.admin_port, "/healthz", ALIVE),
+        ("ADMIN_METRICS_PORT", settings.admin_metrics_port, "/metrics", PANEL),
     ]
     if settings.sandbox:
-        wanted.append(("SANDBOX_PORT", settings.sandbox_port, "/"))
-    for name, port, path in wanted:
+        wanted.append(("SANDBOX_PORT", settings.sandbox_port, "/", PAGE))
+    if settings.mode == "webhook":  # in which this release runs nothing yet
+        wanted.append(("WEBHOOK_PORT", settings.webhook_port, "/", NEVER))
+    for name, port, path, mark in wanted:
         try:
             check_port(name, port, host=WHERE)
         except SettingsError as error:
-            if ask(port, path)[0] == 200:
+            if answers(port, path, mark) is not None:
                 yield good(f"{name} {port} answers.")
             else:
                 yield bad(f"{error}")
         else:
             yield note(f"{name} {port} is free: nothing of ours is started there.")
+
+
+def answers(port: int, path: str, mark: re.Pattern[str]) -> str | None:
+    """What a program of ours says there; None when none answers, or one without our mark."""
+    status, text = ask(port, path)
+    return text if status == 200 and mark.search(text) else None
 
 
 def ask(port: int, path: str) -> tuple[int, str]:

@@ -22,6 +22,8 @@ TIMEOUT = (3.0, 3.0)
 """Seconds for the connection, and for the answer."""
 FEW = 3
 """Polls that another one may end while a process follows another."""
+WHILE = 3.0
+"""Seconds between two looks at the polls that ended; two programs end each other's in each."""
 CONFLICTS = re.compile(
     r'^bot_api_requests_total\{(?=[^}]*code="409")(?=[^}]*method="getUpdates")[^}]*\} (\S+)',
     re.MULTILINE,
@@ -112,17 +114,33 @@ def date_of(url: str) -> str | None:
     return dates[-1] if dates else None
 
 
-def others(settings: Settings) -> Iterator[Finding]:
-    """No other program polls with our token, as far as the running bot has noticed."""
-    status, text = machine.ask(settings.metrics_port, "/metrics")
-    if status != 200:
+def others(settings: Settings, *, sleep: Callable[[float], None] = time.sleep) -> Iterator[Finding]:
+    """No other program polls with our token, as far as the running bot has noticed.
+
+    The bot counts since its process started, so a second look tells what is over from what lasts.
+    """
+    before = ended = conflicts(settings.metrics_port)
+    if before is not None and before > FEW:
+        sleep(WHILE)
+        ended = conflicts(settings.metrics_port)
+    if before is None or ended is None:
         yield note("No bot of ours runs here, so nobody could notice another one.")
-        return
-    ended = sum(float(number) for number in CONFLICTS.findall(text))
-    if ended > FEW:
+    elif ended > before:
         yield bad(
-            f"Another program polls with the same token and has ended {ended:.0f} polls of ours:"
-            " find it, or revoke the token with @BotFather and set the new one."
+            "Another program polls with the same token and has ended"
+            f" {ended:.0f} polls of ours since the bot's process started: find it, or revoke the"
+            " token with @BotFather and set the new one."
+        )
+    elif ended > FEW:
+        yield note(
+            f"Another program has ended {ended:.0f} polls of ours since the bot's process started,"
+            " and none while this looked."
         )
     else:
         yield good("Nobody else polls.")
+
+
+def conflicts(port: int) -> float | None:
+    """The polls that another program ended, as the running bot counts them; None without a bot."""
+    text = machine.answers(port, "/metrics", machine.BOT)
+    return None if text is None else sum(map(float, CONFLICTS.findall(text)))

@@ -32,6 +32,7 @@ WAITED = 60.0
 SILENT = 15.0
 """Seconds without a beat after which the holder of a lease hangs."""
 OLDEST_POSTGRES = 130_000
+"""The oldest that the tables are tested for, as the server numbers it."""
 TIMEOUT = 3.0
 
 P = ParamSpec("P")
@@ -54,7 +55,7 @@ def asked(look: Callable[P, Iterator[Finding]]) -> Callable[P, list[Finding]]:
     return ask
 
 
-def database(settings: Settings) -> Iterator[Finding]:
+def database(settings: Settings, at: datetime) -> Iterator[Finding]:
     """It answers, and quickly."""
     path = sqlite_file(settings)
     if path is not None and not path.is_file():
@@ -65,21 +66,29 @@ def database(settings: Settings) -> Iterator[Finding]:
             begun = time.perf_counter()
             db.execute_sql("SELECT 1").fetchone()
             took = time.perf_counter() - begun
-            yield from _engine(current(), took)
+            yield from _engine(current(), took, at)
     except AWAY as error:
         reason = str(error).partition("\n")[0]
         yield bad(f"It cannot be used ({reason}): start it, or mend DATABASE_URL.")
 
 
-def _engine(opened: Database, took: float) -> Iterator[Finding]:
+def _engine(opened: Database, took: float, at: datetime) -> Iterator[Finding]:
     if isinstance(opened, Sqlite):
         name = f"SQLite {_one('SELECT sqlite_version()')}"
     else:
         name = f"PostgreSQL {_one('SHOW server_version')}"
-        if int(_one("SHOW server_version_num")) < OLDEST_POSTGRES:
+        number = int(_one("SHOW server_version_num"))
+        if number < OLDEST_POSTGRES:
             yield bad(f"{name} is no longer supported: move to a newer release.")
+        elif at >= (end := end_of_life(number // 10_000)):
+            yield note(f"{name} is past its end of life, {end:%B %Y}: plan for a newer release.")
     said = f"{name} answers in {took * 1000:.1f} ms"
     yield good(f"{said}.") if took < SLOW else bad(f"{said}: see what loads it, or the network.")
+
+
+def end_of_life(major: int) -> datetime:
+    """When the makers of PostgreSQL stop mending a release: in a November, five years on."""
+    return datetime(2012 + major, 11, 14)  # noqa: DTZ001  naive, as our own times
 
 
 @asked

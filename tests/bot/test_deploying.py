@@ -5,18 +5,21 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import SimpleNamespace
 
 import pytest
 
-from bot.deploying import Site, check, file_system, refusals, weakness
+from bot.deploying import Site, check, file_system, plugins, refusals, weakness
 from bot.loader import collect, sources
 from database import Database, bind, open_database
 from services.migrations import migrate
-from settings import Secret, Settings
+from settings import SANDBOX_TOKEN, Secret, Settings
 from staff import Admin, StaffRole
 
 NOBODY = 65534
@@ -63,7 +66,8 @@ def site(tables: Path, tmp_path: Path) -> Site:
         database_url=Secret(f"sqlite:///{tmp_path / 'test.db'}"),
         plugins_path=(tmp_path / "plugins",),
     )
-    return Site(settings, folder=tmp_path, environ={}, mounts=DISK, writable=lambda path: False)
+    place = Site(settings, folder=tmp_path, environ={}, mounts=lambda: DISK)
+    return replace(place, writable=lambda path: False, owns=lambda path: False)
 
 
 @pytest.fixture
@@ -134,8 +138,9 @@ def test_keys_of_chance_are_not_weak() -> None:
 
 
 def test_a_token_that_everybody_knows_is_refused(site: Site) -> None:
-    """Without one the sandbox's is used."""
+    """Without one the sandbox's is used; it is refused when it is given too, beside others."""
     assert "TELEGRAM_BOT_TOKEN" in refused(site, tokens=())
+    assert "TELEGRAM_BOT_TOKEN" in refused(site, tokens=(TOKEN, Secret(SANDBOX_TOKEN)))
 
 
 def test_a_webhook_without_a_secret_is_refused(site: Site) -> None:
@@ -180,14 +185,44 @@ def test_a_world_readable_env_file_is_refused(site: Site, mode: int) -> None:
     assert list(refusals(site)) == []
 
 
-@pytest.mark.parametrize("kind", ["nfs4", "cifs", "fuse.sshfs"])
+KINDS = (
+    "9p afs beegfs ceph cifs fuse.ceph fuse.glusterfs fuse.rclone fuse.s3fs fuse.sshfs gfs2"
+    " glusterfs lustre nfs nfs4 ocfs2 smb3 smbfs"
+)
+
+
+@pytest.mark.parametrize("kind", KINDS.split())
 def test_sqlite_on_a_network_is_refused(site: Site, kind: str) -> None:
     """By the innermost mount that the file lies on."""
     far = f"40 27 0:50 / {site.folder.resolve()} rw shared:1 - {kind} server:/x rw\n"
-    assert kind in refused(replace(site, mounts=DISK + far))
+    assert f"({kind})" in refused(replace(site, mounts=lambda: DISK + far))
     near = f"41 40 0:51 / {site.folder.resolve().parent} rw - {kind} server:/x rw\n"
     inner = f"42 41 0:52 / {site.folder.resolve()} rw - xfs /dev/vdb rw\n"
-    assert list(refusals(replace(site, mounts=DISK + near + inner))) == []
+    assert list(refusals(replace(site, mounts=lambda: DISK + near + inner))) == []
+
+
+def test_of_two_mounts_at_one_point_the_last_counts(site: Site) -> None:
+    """An automount stays below what it mounted; a disk may hide what was there before."""
+    point = site.folder.resolve()
+    auto = f"40 27 0:50 / {point} rw - autofs systemd-1 rw\n"
+    far = f"41 40 0:51 / {point} rw - nfs4 server:/x rw\n"
+    disk = f"42 41 0:52 / {point} rw - ext4 /dev/vdb rw\n"
+    assert "nfs4" in refused(replace(site, mounts=lambda: DISK + auto + far))
+    assert list(refusals(replace(site, mounts=lambda: DISK + far + disk))) == []
+
+
+def test_what_is_mounted_on_demand_is_mounted_by_the_look(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The list is read once the path was looked at, for an automount is empty before."""
+    point, mounted, resolve = site.folder.resolve(), [DISK], Path.resolve
+
+    def look(path: Path) -> Path:
+        mounted.append(f"41 40 0:51 / {point} rw - nfs4 server:/x rw\n")
+        return resolve(path)
+
+    monkeypatch.setattr(Path, "resolve", look)
+    assert "nfs4" in refused(replace(site, mounts=lambda: "".join(mounted)))
 
 
 def test_a_mount_with_a_space_is_read() -> None:
@@ -215,11 +250,84 @@ def test_a_database_that_is_away_is_refused(site: Site) -> None:
 
 
 def test_plugins_that_the_bot_may_write_are_refused(site: Site) -> None:
-    """The folder, or one file in it."""
+    """The folder, a file at any depth in it, or a folder above: by its rights, or as its owner."""
     folder = site.folder / "plugins"
-    (folder / "ping.py").touch()
-    for place in (folder, folder / "ping.py"):
-        assert str(place) in refused(replace(site, writable=place.__eq__))
+    deep = folder / "shop" / "views" / "cart.py"
+    deep.parent.mkdir(parents=True)
+    deep.touch()
+    for place in (folder, deep, deep.parent, *folder.parents):
+        if not place.stat().st_mode & stat.S_ISVTX:
+            assert f"{place} can" in refused(replace(site, writable=place.__eq__))
+        assert f"{place} can" in refused(replace(site, owns=place.__eq__))
+
+
+def test_where_a_link_leads_is_looked_at(site: Site, tmp_path: Path) -> None:
+    """The folder above the link, the one above its end; a link to nowhere is no fault."""
+    end, start = tmp_path / "far" / "plugins", tmp_path / "near"
+    end.mkdir(parents=True)
+    start.mkdir()
+    (start / "plugins").symlink_to(end)
+    (end / "gone.py").symlink_to(tmp_path / "nowhere")
+    linked = replace(site, settings=replace(site.settings, plugins_path=(start / "plugins",)))
+    assert list(refusals(linked)) == []
+    for place in (start, end.parent):
+        assert f"{place} can" in refused(replace(linked, writable=place.__eq__))
+
+
+@contextmanager
+def service() -> Iterator[int]:
+    """Be another user for a while, as only root can; give its number."""
+    if os.geteuid():
+        pytest.skip("only root can be another user")
+    os.seteuid(NOBODY)
+    try:
+        yield NOBODY
+    finally:
+        os.seteuid(0)
+
+
+def mine(path: Path, mode: int) -> None:
+    """Give a path to the service, with these rights."""
+    shutil.chown(path, NOBODY)
+    path.chmod(mode)
+
+
+@pytest.mark.parametrize(
+    ("prepare", "expected"),
+    [
+        (lambda folder: None, ""),
+        (lambda folder: mine(folder, 0o555), "plugins can"),
+        (lambda folder: mine(folder / "ping.py", 0o444), "ping.py can"),
+        (lambda folder: folder.parent.chmod(0o777), "app can"),
+        (lambda folder: mine(folder.parent, 0o555), "app can"),
+        (lambda folder: folder.parent.chmod(0o1777), ""),
+        (lambda folder: mine(folder.parent, 0o1777), "app can"),
+    ],
+)
+def test_who_could_change_plugins_is_refused(
+    prepare: Callable[[Path], None], expected: str
+) -> None:
+    """By the real rights of another user: its own, or above it, unless the folder is sticky."""
+    with TemporaryDirectory() as place:
+        Path(place).chmod(0o755)
+        folder = Path(place) / "app" / "plugins"
+        folder.mkdir(parents=True)
+        (folder / "ping.py").touch()
+        prepare(folder)
+        with service():
+            said = list(plugins(Site(Settings(plugins_path=(folder,)))))
+    assert len(said) == bool(expected) and expected in "".join(said)
+
+
+def test_an_owner_of_a_read_only_mount_can_change_nothing() -> None:
+    """As in a container; what cannot be asked is nobody's."""
+    owns = Site(Settings()).owns
+    with TemporaryDirectory() as place:
+        assert owns(Path(place)) and not owns(Path(place) / "none")
+        frozen = SimpleNamespace(f_flag=os.ST_RDONLY)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(os, "statvfs", lambda _: frozen)
+            assert not owns(Path(place))
 
 
 def test_a_folder_for_no_backup_is_refused(site: Site, tmp_path: Path) -> None:

@@ -98,10 +98,10 @@ class Eager(bot.client.Client):
 
 
 class Roomy(bot.ledger.Ledger):
-    """Lets any number begin, and commits once a second."""
+    """Lets any number begin, and commits twice a minute."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **{**options, "slots": 10**6, "period": 1.0})
+        super().__init__(*arguments, **{**options, "slots": 10**6, "period": 30.0})
         self.batch = 10**6
 
 

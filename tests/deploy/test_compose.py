@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+import socket
 import subprocess
+import threading
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -13,11 +16,59 @@ import yaml
 from tests.deploy.tools import ROOT, run, tool
 
 COMPOSE = ROOT / "docker-compose.yml"
-WHOLE = yaml.safe_load(COMPOSE.read_text())
+
+
+def read(path: Path) -> Any:
+    """What a YAML file says."""
+    return yaml.safe_load(path.read_text())
+
+
+WHOLE = read(COMPOSE)
 SERVICES: dict[str, dict[str, Any]] = WHOLE["services"]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 POSTGRES_MAY = {"CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"}
 """What the official image needs to give its folder to its user before it becomes that one."""
+
+COMMANDS = {
+    "migrate": ["python", "-m", "bot", "migrate"],
+    "bot": ["python", "-m", "bot", "run"],
+    "panel": ["gunicorn", "-c", "python:admin.gunicorn", "admin.wsgi:app"],
+}
+LOCAL = "http://127.0.0.1"
+ASKED = {
+    "bot": "python -m deploy.alive metrics",
+    "panel": "python -m deploy.alive panel",
+    "postgres": "pg_isready -U steadygram -d steadygram",
+    "redis": "redis-cli ping | grep -q PONG",
+    "prometheus": f"wget -q -O /dev/null {LOCAL}:9090/-/ready",
+    "grafana": f"wget -q -O /dev/null {LOCAL}:3000/api/health",
+    "loki": f"wget -q -O /dev/null {LOCAL}:3100/ready",
+    "alloy": "/dev/tcp/127.0.0.1/12345",
+    "dozzle": "/dozzle healthcheck",
+    "postgres-exporter": f"wget -q -O /dev/null {LOCAL}:9187/",
+    "redis-exporter": f"wget -q -O /dev/null {LOCAL}:9121/health",
+}
+"""What each health check asks: the service itself, not whether its program is there."""
+SOCKET = "/var/run/docker.sock:/var/run/docker.sock:ro"
+MOUNTED = {
+    "migrate": [],
+    "bot": ["./plugins:/app/plugins:ro", "data:/app/data"],
+    "panel": ["./plugins:/app/plugins:ro", "data:/app/data:ro"],
+    "postgres": ["postgres:/var/lib/postgresql/data"],
+    "redis": ["redis:/data"],
+    "prometheus": ["./deploy/prometheus:/etc/prometheus:ro", "prometheus:/prometheus"],
+    "grafana": [
+        "./deploy/grafana/provisioning:/etc/grafana/provisioning:ro",
+        "./deploy/grafana/dashboards:/var/lib/grafana/dashboards:ro",
+        "grafana:/var/lib/grafana",
+    ],
+    "loki": ["./deploy/loki:/etc/loki:ro", "loki:/loki"],
+    "alloy": ["./deploy/alloy:/etc/alloy:ro", SOCKET, "alloy:/var/lib/alloy"],
+    "dozzle": [SOCKET],
+    "postgres-exporter": [],
+    "redis-exporter": [],
+}
+"""What would be lost with a container, or not be found in it, were it not mounted."""
 
 services = pytest.mark.parametrize("name", sorted(SERVICES))
 
@@ -38,6 +89,7 @@ def test_these_are_the_services() -> None:
     }
     assert all(SERVICES[name]["profiles"] == ["monitoring"] for name in watch)
     assert {SERVICES[name]["image"] for name in ours} == {"steadygram:local"}
+    assert {name: SERVICES[name]["command"] for name in ours} == COMMANDS
 
 
 @services
@@ -65,13 +117,38 @@ def test_a_service_starts_again_and_ends_in_peace(name: str) -> None:
 
 @services
 def test_a_service_is_checked(name: str) -> None:
-    """Each has a health check without a shell where there is none; the one-shot has none."""
+    """Each is asked whether it answers, without a shell where there is none; not the one-shot."""
     service = SERVICES[name]
     if name == "migrate":
         return
     check = service["healthcheck"]
-    assert check["test"][0] in ("CMD", "CMD-SHELL")
+    kind, *words = check["test"]
+    assert kind in ("CMD", "CMD-SHELL") and ASKED[name] in " ".join(words)
     assert seconds(check["timeout"]) <= seconds(check["interval"])
+
+
+@pytest.mark.parametrize(("answer", "code"), [("200 OK", 0), ("503 Unready", 1), ("", 1)])
+def test_the_check_of_alloy_tells_ready_from_unready(answer: str, code: int) -> None:
+    """Bash alone asks; whatever is no 200, or nobody at all, is unhealthy."""
+    kind, bash, *words = SERVICES["alloy"]["healthcheck"]["test"]
+    assert (kind, bash) == ("CMD", "bash")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+
+        def reply() -> None:
+            connection, _ = server.accept()
+            with connection:
+                with connection.makefile("rb") as lines:
+                    assert [next(lines), next(lines)] == [b"GET /-/ready HTTP/1.0\r\n", b"\r\n"]
+                connection.sendall(f"HTTP/1.0 {answer}\r\n\r\n".encode() if answer else b"")
+
+        thread = threading.Thread(target=reply)
+        thread.start()
+        asked = [tool("bash"), *(w.replace("12345", str(port)).replace("$$", "$") for w in words)]
+        said = subprocess.run(asked, capture_output=True, check=False)
+        thread.join()
+    assert said.returncode == code
+    assert subprocess.run(asked, capture_output=True, check=False).returncode == 1
 
 
 @services
@@ -136,13 +213,34 @@ def test_the_database_is_reached_from_within_alone() -> None:
 
 @services
 def test_what_is_mounted_is_read_only_or_a_volume(name: str) -> None:
-    """Of our files nothing can be written; data is in named volumes."""
+    """Of our files nothing can be written; data is in named volumes; each has what it needs."""
+    assert SERVICES[name].get("volumes", []) == MOUNTED[name]
     for volume in SERVICES[name].get("volumes", []):
         source = volume.partition(":")[0]
         if source.startswith((".", "/")):
             assert volume.endswith(":ro"), volume
         else:
             assert source in WHOLE["volumes"]
+
+
+def test_who_asks_the_world_reaches_it() -> None:
+    """The bot asks Telegram, the panel too; a network that is internal has no way out."""
+    for name in ("bot", "panel"):
+        assert set(SERVICES[name]["networks"]) == {"data", "outside", "watch"}
+    assert WHOLE["networks"]["outside"] == {}
+
+
+def test_grafana_reaches_what_it_shows() -> None:
+    """Each source is a service on a network of Grafana's, at the port that this one listens on."""
+    path = ROOT / "deploy/grafana/provisioning/datasources/sources.yml"
+    urls = {each["type"]: urlsplit(each["url"]) for each in read(path)["datasources"]}
+    assert {kind: url.hostname for kind, url in urls.items()} == {
+        "prometheus": "prometheus",
+        "loki": "loki",
+    }
+    for name, url in urls.items():
+        assert SERVICES[name]["ports"][0].endswith(f":{url.port}") and url.scheme == "http"
+        assert set(SERVICES[name]["networks"]) & set(SERVICES["grafana"]["networks"])
 
 
 def test_processes_wait_for_what_they_need() -> None:
@@ -165,6 +263,8 @@ def test_our_processes_run_as_the_user_of_the_image() -> None:
         assert SERVICES[name]["user"] == "10001:10001"
         assert SERVICES[name]["init"] is True
     assert "USER 10001:10001" in DOCKERFILE
+    assert "groupadd --gid 10001 " in DOCKERFILE
+    assert "useradd --uid 10001 --gid 10001 " in DOCKERFILE
 
 
 def test_images_are_of_one_version() -> None:
@@ -185,9 +285,13 @@ def test_the_image_is_small_and_safe() -> None:
     assert "--require-hashes" in DOCKERFILE and "uninstall --yes pip" in DOCKERFILE
     commands = [line.strip() for line in lines if line.strip().startswith(("CMD", "ENTRYPOINT"))]
     assert commands and all(re.fullmatch(r'CMD \[".+"\]', line) for line in commands)
-    assert "HEALTHCHECK" in DOCKERFILE
     last = DOCKERFILE[DOCKERFILE.rindex("FROM ${BASE}") :]
-    assert not re.search(r"apt|gcc|build-essential|curl|wget|ADD ", last)
+    assert not re.search(r"apt|gcc|build-essential|curl|wget|ADD |pip install", last)
+    assert last.index("/usr/local/bin/python -m pip uninstall --yes pip") < last.index("USER ")
+    health = re.findall(r"^HEALTHCHECK (.*\\\n    .*|.*)$", last, re.MULTILINE)
+    assert [each.partition("CMD ")[2] for each in health] == [
+        '["python", "-m", "deploy.alive", "metrics"]'
+    ]
 
 
 def test_compose_follows_its_specification(tmp_path: Path) -> None:
