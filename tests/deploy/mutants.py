@@ -8,14 +8,14 @@ from collections.abc import Iterator
 from tests.deploy.promtool import Rule
 
 NUMBERS = re.compile(r"(?<=[<>=] )\d[\d.]*")
-CLAUSES = re.compile(r" (?:and|unless) (?:on\(.*?\) )?[^ ]+(?: [<>=]+ [\d.]+)?(?= |$)")
+CLAUSES = re.compile(r" (?:and|unless) (?:on\(.*?\) )?[^ ]+(?: [<>=]+ [\d.]+\)*)?(?= |$)")
 WORDS = (
     *((" and ", " or "), (" unless ", " and "), ("max(", "min("), ("min(", "max(")),
     *(("min by", "max by"), ("increase(", "rate("), ("absent(", "(")),
     *((" by (handler)", ""), (" by (scope)", ""), (" by (job)", ""), (" by (plugin)", "")),
     *(("sum(", "max("), ("sum by", "max by")),
 )
-SECONDS = {"m": 60, "h": 3600}
+SECONDS = {"m": 60, "h": 3600, "d": 86400}
 
 
 def lines(expr: str) -> Iterator[str]:

@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import promql_parser
 import yaml
 
 from tests.deploy.tools import ROOT, tool
@@ -33,7 +34,9 @@ def needed(alert: str) -> list[Rule]:
 
 
 def write(folder: Path, name: str, rules: list[Rule], test: dict[str, Any]) -> None:
-    """Write a file of tests, and the rules that it is about."""
+    """Write a file of tests, and the rules it is about. ValueError for what is no PromQL."""
+    for rule in rules:
+        promql_parser.parse(rule["expr"])
     whole: Rule = {"groups": [{"name": "judged", "rules": rules}]}
     (folder / f"{name}.rules.yml").write_text(json.dumps(whole))
     whole = {"rule_files": [f"{name}.rules.yml"], **test}
