@@ -181,7 +181,8 @@ class Core:
         self.lanes.wake(left)
         reloads.accept(seat.lease.name)
         seat.led = True
-        log.info("this process acts for the bot @%s now", seat.runtime.username or seat.bot_id)
+        name = f"@{seat.runtime.username}" if seat.runtime.username else str(seat.bot_id)
+        log.info("this process acts for the bot %s now", name)
 
     def _introduce(self, client: Client, runtime: Runtime) -> None:
         """Learn the bot's name from Telegram and keep it."""
