@@ -22,6 +22,7 @@ import bot.inbox
 import bot.logs
 import bot.process
 import bot.quarantine
+import bot.reports
 import bot.run
 import database
 import settings
@@ -90,10 +91,15 @@ class InLine(Into):
         return True
 
 
-def submit_in_line(_worker: object, callback: Callable[[], object]) -> bool:
-    """Tell Sentry where the handler runs, and wait for its answer."""
-    callback()
-    return True
+def report_in_line() -> None:
+    """Tell Sentry where the handler runs, wait for its answer, and leave it alone for no moment."""
+
+    def submit(_worker: object, callback: Callable[[], object]) -> bool:
+        callback()
+        return True
+
+    BackgroundWorker.submit = submit  # type: ignore[method-assign, assignment]
+    bot.reports.REST = 0.0
 
 
 def swap(module: Any, name: str, part: object) -> None:
@@ -110,7 +116,7 @@ CONTROLS: Mapping[str, Callable[[], None]] = {
     "no-limit": partial(swap, bot.core, "Lanes", Boundless),
     "no-breaker": partial(swap, bot.breaker, "FAILURES", 2**31),
     "log-in-line": partial(swap, bot.logs, "Into", InLine),
-    "report-in-line": partial(setattr, BackgroundWorker, "submit", submit_in_line),
+    "report-in-line": report_in_line,
     "no-quarantine": partial(swap, bot.quarantine, "KILLS", 2**31),
 }
 
