@@ -109,6 +109,17 @@ class Settings:
         return (urlsplit(self.admin_url).hostname or "localhost", "localhost", "127.0.0.1")
 
     @property
+    def database_file(self) -> Path | None:
+        """The file of the database; None on PostgreSQL."""
+        scheme, _, path = self.database_url.reveal().partition(":///")
+        return Path(path) if scheme == "sqlite" else None
+
+    @property
+    def lacks_database(self) -> bool:
+        """Whether the database is a file that nobody has made; opening it would make one."""
+        return self.database_file is not None and not self.database_file.is_file()
+
+    @property
     def development(self) -> bool:
         """Whether this is a developer's machine: plugins reload, a secret key is made."""
         return self.environment == "development"

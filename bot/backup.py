@@ -136,8 +136,7 @@ def _archive(path: Path, secret: bytes | None) -> Iterator[BinaryIO]:
 
 def _rehearse(settings: Settings, registry: Registry) -> int:
     """Say whether the database would take it; nothing is changed, nor made."""
-    url = settings.database_url.reveal()
-    if url.startswith("sqlite:") and not Path(url.removeprefix("sqlite:///")).is_file():
+    if settings.lacks_database:
         print("It would be restored. Nothing was changed.")
         return 0
     with opened(settings) as database, database.connection_context():

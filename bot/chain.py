@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TextIO
 
 from bot.opened import opened
@@ -17,8 +16,7 @@ def check(settings: Settings, *, out: TextIO | None = None) -> int:
 
     Where there is no database, or no log in it yet, there is nothing to say.
     """
-    url = settings.database_url.reveal()
-    if url.startswith("sqlite:") and not Path(url.removeprefix("sqlite:///")).is_file():
+    if settings.lacks_database:
         return 0
     try:
         with opened(settings) as database, database.connection_context():

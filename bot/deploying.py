@@ -154,7 +154,7 @@ def dotenv(site: Site) -> Iterator[str]:
 
 def mount(site: Site) -> Iterator[str]:
     """A database file that another machine holds."""
-    if (path := sqlite_file(site.settings)) is None:
+    if (path := site.settings.database_file) is None:
         return
     # a look at the path mounts what is mounted on demand, so the list is read after it
     kind = file_system(path.resolve(), site.mounts())
@@ -205,8 +205,8 @@ def backups(site: Site) -> Iterator[str]:
 
 def stored(site: Site) -> Iterator[str]:
     """What the database has not, or has and should not have."""
-    path = sqlite_file(site.settings)
-    if path is not None and not path.is_file():
+    if site.settings.lacks_database:
+        path = site.settings.database_file
         yield f"There is no database at {path}: run `python -m bot migrate`."
         return
     registry = collect(site.settings.plugins_path)
@@ -241,12 +241,6 @@ def _user() -> str:
         return getpass.getuser()
     except (KeyError, OSError):
         return f"the user {os.geteuid()}"
-
-
-def sqlite_file(settings: Settings) -> Path | None:
-    """The file of the database; None on PostgreSQL."""
-    scheme, _, path = settings.database_url.reveal().partition(":///")
-    return Path(path) if scheme == "sqlite" else None
 
 
 def file_system(path: Path, mounts: str) -> str:

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from functools import partial
 
 from bot import machine, reach, stores
-from bot.deploying import sqlite_file
 from bot.loader import collect
 from bot.probes import Finding, Probe, Tone, run
 from database import Database, bind, now, open_database
@@ -40,7 +39,7 @@ def probes(settings: Settings) -> Mapping[str, Probe]:
         "time": partial(reach.clock, settings),
         "other poller": partial(reach.others, settings),
     }
-    path = sqlite_file(settings)
+    path = settings.database_file
     if path is None or path.is_file():  # a look makes no file
         looks |= {
             "migrations": partial(stores.migrations, collect(settings.plugins_path)),

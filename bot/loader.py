@@ -295,10 +295,9 @@ def _files(path: Path) -> list[Path]:
 def _switches(settings: Settings) -> Switches:
     """The switches as the database has them; all on when it cannot be asked."""
     switches = Switches()
-    url = settings.database_url.reveal()
-    if url.startswith("sqlite:") and not Path(url.removeprefix("sqlite:///")).is_file():
+    if settings.lacks_database:
         return switches
-    database = bind(open_database(url))
+    database = bind(open_database(settings.database_url.reveal()))
     try:
         with database.connection_context():
             switches.refresh()

@@ -13,7 +13,6 @@ import peewee
 import psycopg2
 import redis
 
-from bot.deploying import sqlite_file
 from bot.lease import is_dead
 from bot.loader import sources
 from bot.probes import Finding, bad, good, note
@@ -57,7 +56,7 @@ def asked(look: Callable[P, Iterator[Finding]]) -> Callable[P, list[Finding]]:
 
 def database(settings: Settings, at: datetime) -> Iterator[Finding]:
     """It answers, and quickly."""
-    path = sqlite_file(settings)
+    path = settings.database_file
     if path is not None and not path.is_file():
         yield bad(f"There is no file {path}: run `python -m bot migrate`.")
         return

@@ -424,3 +424,14 @@ def test_secrets_compare_and_copy_as_values() -> None:
     assert len({secret, Secret(HIDDEN)}) == 1
     assert copy.copy(secret).reveal() == copy.deepcopy(secret).reveal() == HIDDEN
     assert not Secret("")
+
+
+def test_a_database_that_nobody_made_is_known_without_making_it(tmp_path: Path) -> None:
+    """Only a file can be lacking; a server is asked by whoever needs it."""
+    path = tmp_path / "test.db"
+    lite = Settings(database_url=Secret(f"sqlite:///{path}"))
+    assert lite.database_file == path and lite.lacks_database
+    path.touch()
+    assert not lite.lacks_database
+    server = Settings(database_url=Secret("postgresql:///x"))
+    assert server.database_file is None and not server.lacks_database

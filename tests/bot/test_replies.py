@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -14,7 +14,7 @@ import pytest
 import bot.kit
 from bot import turns
 from bot.core import Parts
-from bot.courier import Courier, Heard
+from bot.courier import Courier
 from bot.sending import Sending
 from bot.testing import ChatKit, Patience
 from bot.wire import NeverSent
@@ -38,17 +38,9 @@ class Spy(Courier):
         self.posted: list[str] = []
         self.deaf = False
 
-    def post(
-        self,
-        token: Secret,
-        method: str,
-        body: bytes,
-        heard: Heard,
-        *,
-        still: Callable[[], bool] | None = None,
-    ) -> None:
+    def post(self, token: Secret, method: str, *rest: Any, **options: Any) -> None:
         self.posted.append(method)
-        super().post(token, method, body, heard, still=still)
+        super().post(token, method, *rest, **options)
 
     def receive(self, timeout: float | None) -> None:
         if not self.deaf:
