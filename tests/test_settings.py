@@ -428,10 +428,11 @@ def test_secrets_compare_and_copy_as_values() -> None:
 
 def test_a_database_that_nobody_made_is_known_without_making_it(tmp_path: Path) -> None:
     """Only a file can be lacking; a server is asked by whoever needs it."""
-    path = tmp_path / "test.db"
-    lite = Settings(database_url=Secret(f"sqlite:///{path}"))
-    assert lite.database_file == path and lite.lacks_database
-    path.touch()
-    assert not lite.lacks_database
+    there, nowhere = (
+        Settings(database_url=Secret(f"sqlite:///{tmp_path / name}")) for name in ("a.db", "b.db")
+    )
+    (tmp_path / "a.db").touch()
     server = Settings(database_url=Secret("postgresql:///x"))
-    assert server.database_file is None and not server.lacks_database
+    found = [each.lacks_database for each in (there, nowhere, server)]
+    assert found == [False, True, False]
+    assert there.database_file == tmp_path / "a.db" and server.database_file is None
