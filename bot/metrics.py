@@ -10,13 +10,13 @@ from wsgiref.simple_server import WSGIServer
 
 from prometheus_client import (
     CollectorRegistry,
-    Counter,
     Gauge,
     disable_created_metrics,
     start_http_server,
 )
 from prometheus_client.process_collector import ProcessCollector
 
+from bot.counts import Counts
 from bot.durations import Durations
 from bot.families import OTHER, Family, Label
 from settings import SettingsError
@@ -125,7 +125,7 @@ class Metrics:
         )
         self.updates_duplicate = self._counter(
             "updates_duplicate", "Updates that came again and were dropped."
-        )
+        ).labels()
         self.update_time = Durations(
             "bot_update_seconds", "Time from receipt to the end.", FROM_RECEIPT, self.registry
         )
@@ -190,8 +190,8 @@ class Metrics:
         self.disk_free = self._gauge("disk_free_ratio", "Share of the data's disk that is free.")
         self._backup: Gauge | None = None
 
-    def _counter(self, name: str, text: str, *labels: str) -> Counter:
-        return Counter(f"bot_{name}_total", text, labels, registry=self.registry)
+    def _counter(self, name: str, text: str, *labels: str) -> Counts:
+        return Counts(f"bot_{name}", text, labels, self.registry)
 
     def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
         return Gauge(f"bot_{name}", text, labels, registry=self.registry)

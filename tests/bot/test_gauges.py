@@ -7,9 +7,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from prometheus_client import CollectorRegistry, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 
 from bot import gauges
+from bot.counts import Counts
 from bot.durations import Durations
 from bot.kit import ChatKit
 from bot.metrics import FROM_RECEIPT, SECONDS, Metrics
@@ -120,6 +121,23 @@ def test_a_histogram_with_a_label_is_told_as_the_library_tells_it() -> None:
     for label, seconds in [*seen, ("a.b", 0.0), ("a.b", 0.01), ("a.b", 1e9)]:
         histogram.labels(label).observe(seconds)
         durations.labels(label).observe(seconds)
+    lines = generate_latest(theirs).decode().splitlines()
+    told = [line for line in lines if "_created" not in line]
+    assert generate_latest(ours).decode().splitlines() == told
+
+
+def test_a_counter_is_told_as_the_library_tells_it() -> None:
+    """Line for line, whatever the labels say, and with no label at all."""
+    dice = random.Random(2)
+    theirs, ours = CollectorRegistry(), CollectorRegistry()
+    counter = Counter("a_total", "A.", ["of", "by"], registry=theirs)
+    counts = Counts("a", "A.", ("of", "by"), ours)
+    for _ in range(300):
+        labels = dice.choice(["a.b", 'q"\\\n', "é"]), dice.choice(["ok", ""])
+        counter.labels(*labels).inc()
+        counts.labels(*labels).inc()
+    Counter("b_total", "B.", registry=theirs).inc(3)
+    Counts("b", "B.", (), ours).labels().inc(3)
     lines = generate_latest(theirs).decode().splitlines()
     told = [line for line in lines if "_created" not in line]
     assert generate_latest(ours).decode().splitlines() == told
