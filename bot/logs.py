@@ -93,16 +93,17 @@ class Note(logging.LogRecord):
     What was added is not searched for among the record's own fields, unless a filter added more.
     """
 
-    def __init__(self, logger: logging.Logger, event: str, fields: Mapping[str, object]) -> None:
-        self.__dict__.update(_BLANK)
-        self.__dict__.update(fields)
-        self._added = fields
-        self.name, self.msg, self.created = logger.name, event, time.time()
-        self._size = 0
-        self._size = len(self.__dict__)
+    _added: dict[str, object]
+    _size: int
+
+    def __init__(self, logger: logging.Logger, event: str, fields: dict[str, object]) -> None:
+        made = _BLANK | fields
+        made |= {"name": logger.name, "msg": event, "created": time.time(), "_added": fields}
+        made["_size"] = len(made) + 1
+        self.__dict__ = made
 
 
-def note(logger: logging.Logger, event: str, fields: Mapping[str, object]) -> None:
+def note(logger: logging.Logger, event: str, fields: dict[str, object]) -> None:
     """Log an event as `logger.info(event, extra=fields)` does, for what every update logs.
 
     What the thread is at is not added: the fields say it.
@@ -115,7 +116,7 @@ def extras(record: logging.LogRecord) -> dict[str, Any]:
     """What the caller added to the record."""
     fields = record.__dict__
     if type(record) is Note and len(fields) == record._size:
-        return {name: fields[name] for name in record._added}
+        return dict(zip(record._added, map(fields.__getitem__, record._added)))
     return {name: fields[name] for name in fields if name not in _RESERVED and name[0] != "_"}
 
 
@@ -143,8 +144,10 @@ class Json(JsonFormatter):
         """The record as JSON; what could break a line apart is escaped inside its strings."""
         bare = not (record.exc_info or record.exc_text or record.stack_info)
         if bare and type(record.msg) is str:  # nearly all; the whole way takes much longer
-            fixed = self._fixed(record, record.getMessage())
-            fields = fixed | extras(record) | fixed
+            fixed, added = self._fixed(record, record.getMessage()), extras(record)
+            fields = fixed | added
+            if len(fields) < len(fixed) + len(added):
+                fields |= fixed
             plain = PLAIN.issuperset(map(type, fields.values()))
             line = codec.dumps(fields) if plain else self._encode(fields)
             return line if line.isascii() and "\x7f" not in line else escape(line)
