@@ -10,6 +10,8 @@ from telebot import types
 PLAIN = frozenset({"message_id", "from", "chat", "date", "text"})
 """The fields of what most people write."""
 SCALARS = {str, int, bool}
+SHAPES = 256
+"""Names and types of fields that are remembered to fit; there are more, in whatever order."""
 
 
 class Mould:
@@ -23,14 +25,21 @@ class Mould:
         self._kind, self._empty = type(model), vars(model)
         self._needed = frozenset(needed.split())
         self._taken = self._needed | set(taken.split())
+        self._known: set[tuple[object, ...]] = set()
 
     def fits(self, fields: Any) -> bool:
         """Whether telebot would take the fields as they are, and make no object of any."""
-        return (
-            type(fields) is dict
-            and self._needed <= fields.keys() <= self._taken
-            and SCALARS.issuperset(map(type, fields.values()))
-        )
+        if type(fields) is not dict:
+            return False
+        shape = (*fields, *map(type, fields.values()))
+        return shape in self._known or self._takes(fields, shape)
+
+    def _takes(self, fields: dict[str, Any], shape: tuple[object, ...]) -> bool:
+        good = self._needed <= fields.keys() <= self._taken
+        good = good and SCALARS.issuperset(map(type, fields.values()))
+        if good and len(self._known) < SHAPES:
+            self._known.add(shape)
+        return good
 
     def cast(self, fields: dict[str, Any]) -> Any:
         """A new object."""
