@@ -6,10 +6,11 @@ import fcntl
 import re
 import sqlite3
 import threading
+import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
@@ -38,9 +39,12 @@ _POSTGRES_LOSSES = (psycopg2.OperationalError, psycopg2.InterfaceError)
 _REFUSED_FOR_GOOD = re.compile(r"authentication failed|(database|role) \".*\" does not exist")
 
 
+EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - naive and UTC, as the tables keep it
+
+
 def now() -> datetime:
     """The time as the tables keep it: UTC, naive."""
-    return datetime.now(UTC).replace(tzinfo=None)
+    return EPOCH + timedelta(microseconds=time.time_ns() // 1000)
 
 
 def as_param(at: datetime) -> datetime | str:
@@ -196,7 +200,8 @@ class Sqlite(PooledSqliteDatabase):  # type: ignore[misc]
         return [f"{table} row {row} points at no row of {parent}" for table, row, parent, _ in rows]
 
     def _connect(self) -> Any:
-        self._make_folder()
+        if not self._connections:  # none of the pool's is free: a new one is made
+            self._make_folder()
         return super()._connect()
 
     def _make_folder(self) -> None:

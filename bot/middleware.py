@@ -23,15 +23,14 @@ from bot.metrics import Metrics
 from bot.plugin import Handler
 from bot.raw import column_id
 from bot.sending import Sending
-from bot.throttle import Throttle, Verdict
-from database import is_outage
+from bot.throttle import GO, TELL, Throttle
+from database import EPOCH, is_outage
 from models import EventType, Status, User
 from services import failures, users
 from services.takeovers import EVERYWHERE, Takeovers
 
 log = logging.getLogger(__name__)
 
-EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - naive and UTC, as the tables keep it
 WAITS = 5
 """Outages in a row, with our own database there, after which it is the plugin's failure."""
 
@@ -44,6 +43,7 @@ BLAMELESS = (
 KEPT = ("message", "edited_message", "channel_post")
 """What the team reads of a chat that it has taken over."""
 
+BANNED, BLOCKED = Status.BANNED, Status.BLOCKED
 THROTTLED = ("message", "callback_query", "inline_query", "edited_message", "business_message")
 EVENTS = {
     "message": EventType.MESSAGE,
@@ -60,6 +60,8 @@ class Turn:
     ctx: Context
     client: Client
     started: float = 0.0
+    user: User | None = field(init=False)
+    """The sender, from the database."""
     handler: Handler | None = None
     outcome: str = "ignored"
     reply: dict[str, Any] | None = None
@@ -71,10 +73,8 @@ class Turn:
     entry: Entry | None = None
     """Set when an atomic handler has committed its own bookkeeping."""
 
-    @property
-    def user(self) -> User | None:
-        """The sender, from the database."""
-        return self.item.user
+    def __post_init__(self) -> None:
+        self.user = self.item.user
 
     @property
     def label(self) -> str:
@@ -138,18 +138,17 @@ def know(turn: Turn, step: Step) -> None:
 
 def tells_blocked(turn: Turn, user: User) -> bool | None:
     """What an update says of a person's block: True, False (they are back), or None: nothing."""
-    if turn.item.lane != user.telegram_id:
+    tells, was_blocked = turn.item.kind == "my_chat_member", user.status == BLOCKED
+    if not (tells or was_blocked) or turn.item.lane != user.telegram_id:
         return None
-    if turn.item.kind == "my_chat_member":
-        return turn.ctx.event.new_chat_member.status in ("kicked", "left")
-    return False if user.status == Status.BLOCKED else None
+    return tells and turn.ctx.event.new_chat_member.status in ("kicked", "left")
 
 
 def _set_blocked(turn: Turn, user: User, blocked: bool) -> None:
     """Follow the user's block; a ban by the team stays."""
-    if user.status == Status.BANNED or blocked == (user.status == Status.BLOCKED):
+    if user.status == BANNED or blocked == (user.status == BLOCKED):
         return
-    users.set_status(user, Status.BLOCKED if blocked else Status.ACTIVE)
+    users.set_status(user, BLOCKED if blocked else Status.ACTIVE)
     event = EventType.USER_BLOCKED if blocked else EventType.USER_UNBLOCKED
     turn.events.append((event, user.id, {}))
 
@@ -165,7 +164,7 @@ def refuse_banned(turn: Turn, step: Step) -> None:
 
 def is_banned(turn: Turn) -> bool:
     """Whether the team has banned the sender."""
-    return turn.user is not None and turn.user.status == Status.BANNED
+    return turn.user is not None and turn.user.status == BANNED
 
 
 def hush(takeovers: Takeovers) -> Middleware:
@@ -212,14 +211,14 @@ def limit(throttle: Throttle, clock: Callable[[], datetime]) -> Middleware:
     """
 
     def run(turn: Turn, step: Step) -> None:
-        verdict = Verdict.GO
+        verdict = GO
         if (user := throttled_user(turn)) is not None:
             verdict = throttle.check(user.telegram_id, age(turn.item, clock()))
-        if verdict is Verdict.GO:
+        if verdict is GO:
             turn.item.passed = True
             return step(turn)
         turn.outcome = "throttled"
-        if verdict is Verdict.TELL:
+        if verdict is TELL:
             say(turn, "Too many messages. Please wait a little.")
 
     return run

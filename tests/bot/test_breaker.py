@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 
 from bot.breaker import FAILURES, LONGEST, OVERTIME, RUNS, Breaker, Fault, notice
-from bot.middleware import EPOCH
 from bot.plugin import Handler
 from bot.testing import ChatKit
-from database import Database
+from database import EPOCH, Database
 from models import Suspension
 from services import plugins
 from services.plugins import suspensions
