@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
+from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from bot import codec
 from bot.raw import Raw, kind_of, lane_of, sender_of
-from database import db, now
+from database import as_param, db, now
 from models import User
 from services.chats import Chats
 from services.users import People
@@ -51,11 +52,11 @@ class Item:
     received: datetime | None = None
     trace: Any = None
     """The span of the poll that brought it, when there are traces."""
+    key: LaneKey = field(init=False)
+    """Its lane: the bot and the chat."""
 
-    @property
-    def key(self) -> LaneKey:
-        """Its lane: the bot and the chat."""
-        return (self.bot_id, self.lane)
+    def __post_init__(self) -> None:
+        self.key = (self.bot_id, self.lane)
 
     @property
     def id(self) -> tuple[int, int]:
@@ -214,15 +215,10 @@ class Inbox:
         return [item for item in items if item.update_id in new]
 
     def _meet(self, items: Sequence[Item], at: datetime) -> None:
-        senders = {}
-        for item in items:
-            if sender := sender_of(item.update, item.kind):
-                senders[item.id] = sender
-        if not senders:
-            return
-        users = self.people.meet(senders.values(), now=at)
-        for item in items:
-            if sender := senders.get(item.id):
+        senders = [sender_of(item.update, item.kind) for item in items]
+        users = self.people.meet([sender for sender in senders if sender], now=at)
+        for item, sender in zip(items, senders):
+            if sender:
                 item.user = users.get(sender.telegram_id)
 
 
@@ -275,14 +271,14 @@ def _insertion(items: Sequence[Item], at: datetime) -> tuple[str, list[Any]]:
     rows = [(i.update_id, i.lane, i.kind, codec.dumps(i.update), i.attempts) for i in items]
     if db.param == "%s":
         return INSERT.format(rows=ARRAYS), [bot_id, at, *(list(column) for column in zip(*rows))]
-    return _insert_sql(len(rows)), [value for row in rows for value in (bot_id, at, *row)]
+    return _insert_sql(len(rows)), [bot_id, as_param(at), *chain.from_iterable(rows)]
 
 
 INSERT = """
 INSERT INTO inbox (state, bot_id, received_at, update_id, lane, kind, payload, attempts) {rows}
 ON CONFLICT (bot_id, update_id) DO NOTHING RETURNING update_id
 """
-ROW = "('new', ?, ?, ?, ?, ?, ?, ?)"
+ROW = "('new', ?1, ?2, ?, ?, ?, ?, ?)"
 ARRAYS = """
 SELECT 'new', %s, %s::timestamp, batch.*
 FROM unnest(%s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::int[]) AS batch

@@ -75,7 +75,7 @@ class Lanes:
                     lane.spilled = True
                     lane.missed += 1
                 else:
-                    self._hold(lane, [item])
+                    self._hold(lane, item)
                 self._schedule(lane)
         self._ring()
 
@@ -93,12 +93,13 @@ class Lanes:
         """Forget updates whose done marks are committed."""
         with self._lock:
             for item in items:
-                held = self._held.get(item.key, set())
-                if item.update_id in held:
-                    held.remove(item.update_id)
-                    self._size -= 1
+                held = self._held.get(item.key)
+                if held is None or item.update_id not in held:
+                    continue
+                self._size -= 1
+                held.remove(item.update_id)
                 if not held:
-                    self._held.pop(item.key, None)
+                    del self._held[item.key]
 
     def idle(self, key: LaneKey) -> bool:
         """Whether nothing of a lane is waiting or running."""
@@ -144,11 +145,14 @@ class Lanes:
             lane.scheduled = True
             self.ready.append(lane)
 
-    def _hold(self, lane: Lane, items: Sequence[Item]) -> None:
-        if items:
-            lane.items.extend(items)
-            self._held.setdefault(lane.key, set()).update(item.update_id for item in items)
-            self._size += len(items)
+    def _hold(self, lane: Lane, item: Item) -> None:
+        lane.items.append(item)
+        held = self._held.get(lane.key)
+        if held is None:
+            self._held[lane.key] = {item.update_id}
+        else:
+            held.add(item.update_id)
+        self._size += 1
 
     def _read(self, lane: Lane) -> Item | None:
         """Take the lane's next updates from the inbox, without those still held in memory."""
@@ -156,7 +160,8 @@ class Lanes:
             missed, held = lane.missed, set(self._held.get(lane.key, ()))
         items = self._load(lane.key, held, self._lane_limit)
         with self._lock:
-            self._hold(lane, items)
+            for item in items:
+                self._hold(lane, item)
             if (early := self._read_early.get(lane.key[0])) is not None:
                 early.update(item.update_id for item in items)
             lane.spilled = lane.missed != missed or len(items) >= self._lane_limit

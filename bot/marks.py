@@ -56,8 +56,9 @@ def count(entries: Iterable[Entry], at: datetime) -> None:
     """Add the group's messages to their users' counters, in the order of the users' ids."""
     counts: dict[int, int] = {}
     for entry in entries:
-        if entry.item.user is not None:
-            counts[entry.item.user.id] = counts.get(entry.item.user.id, 0) + entry.counted
+        if (user := entry.item.user) is not None:
+            user_id = user.id
+            counts[user_id] = counts.get(user_id, 0) + entry.counted
     if counts:
         values = [value for user_id in sorted(counts) for value in (user_id, counts[user_id])]
         db.execute_sql(_count_sql(len(counts), db.param), [at, *values])

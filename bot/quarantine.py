@@ -31,6 +31,9 @@ class Judgement(Enum):
     GUILTY = "it ended the process too often"
 
 
+FREE, WATCHED, SUSPECT, GUILTY = Judgement
+
+
 class Quarantine:
     """Judges updates that a crash left behind.
 
@@ -61,22 +64,21 @@ class Quarantine:
 
         0 for any other update, and once the process has lived for a while.
         """
-        left = self._calm_at - self._clock()
-        if left <= 0 or item.attempts != KILLS - 1 or not self._doubts.get(item.key):
+        if item.attempts != KILLS - 1 or not self._doubts.get(item.key):
             return 0.0
-        return left + CALM * self._random()
+        left = self._calm_at - self._clock()
+        return left + CALM * self._random() if left > 0 else 0.0
 
     def judge(self, item: Item) -> Judgement:
         """Say how an update is to be run; called once for each."""
-        left = self._doubts.get(item.key, 0)
-        if not item.recovered or not left:
-            return Judgement.FREE
+        if not item.recovered or not (left := self._doubts.get(item.key, 0)):
+            return FREE
         self._doubts[item.key] = left - 1
         if left == 1:
             del self._doubts[item.key]
         if item.attempts >= KILLS:
-            return Judgement.GUILTY
-        return Judgement.SUSPECT if item.attempts else Judgement.WATCHED
+            return GUILTY
+        return SUSPECT if item.attempts else WATCHED
 
     @contextmanager
     def alone(self, item: Item) -> Iterator[None]:

@@ -12,6 +12,8 @@ from services.users import Sender
 Raw: TypeAlias = dict[str, Any]
 
 KIND = re.compile("[a-z_]{1,32}")
+LIMIT = 2**63
+"""What a database column for Telegram's ids cannot hold any more."""
 
 
 def kind_of(update: Raw) -> str:
@@ -32,24 +34,28 @@ def lane_of(update: Raw, kind: str) -> int:
     event = update.get(kind)
     if not isinstance(event, dict):
         return 0
+    if (number := _id(event.get("chat"))) is not None:
+        return number
     message = event.get("message")
-    for holder in (event, message if isinstance(message, dict) else {}):
-        if isinstance(number := _id(holder.get("chat")), int):
-            return number
+    if isinstance(message, dict) and (number := _id(message.get("chat"))) is not None:
+        return number
     for name in ("from", "user", "voter_chat"):
-        if isinstance(number := _id(event.get(name)), int):
+        if (number := _id(event.get(name))) is not None:
             return number
     return zlib.crc32(str(event.get("id", "")).encode("utf-8", "replace"))
 
 
 def _id(value: Any) -> int | None:
     """The id of a user or chat object, if it is one that a database column can hold."""
-    return column_id(value.get("id")) if isinstance(value, dict) else None
+    if not isinstance(value, dict):
+        return None
+    number = value.get("id")  # as `column_id`, without another call: each update comes by twice
+    return number if type(number) is int and -LIMIT < number < LIMIT else None
 
 
 def column_id(number: Any) -> int | None:
     """The number, if a database column for Telegram's ids can hold it."""
-    return number if type(number) is int and abs(number) < 2**63 else None
+    return number if type(number) is int and -LIMIT < number < LIMIT else None
 
 
 def sender_of(update: Raw, kind: str) -> Sender | None:
@@ -71,7 +77,7 @@ def sender_of(update: Raw, kind: str) -> Sender | None:
 
 def _text(value: Any, size: int) -> str | None:
     """A string that every database can hold: no NUL, no half of a surrogate pair, not too long."""
-    if not isinstance(value, str) or not value:
+    if not value or not isinstance(value, str):
         return None
     if len(value) <= size and value.isascii() and value.isprintable():
         return value

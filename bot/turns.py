@@ -22,11 +22,11 @@ from bot.lease import Fenced, Lease
 from bot.ledger import Entry, Ledger, Settled
 from bot.logs import topic
 from bot.middleware import Step, Turn, describe, failure_of
-from bot.quarantine import KILLS, Judgement, Quarantine
+from bot.quarantine import FREE, GUILTY, KILLS, SUSPECT, Quarantine
 from bot.reading import read
 from bot.sending import Sending
 from bot.tracing import tracing
-from database import db, is_outage
+from database import current, db, is_outage
 from services import failures
 
 log = logging.getLogger(__name__)
@@ -46,6 +46,9 @@ class Fate(Enum):
 
     SETTLED = "what it leaves behind is committed already"
     CARRIED = "the courier has its reply, and its turn ends with the answer"
+
+
+SETTLED, CARRIED = Fate
 
 
 class Turns:
@@ -82,6 +85,7 @@ class Turns:
         self._lost = lost
         self._clock = clock
         self.quarantine = Quarantine()
+        self._database = current()
 
     def run(self, item: Item) -> bool:
         """Handle one update that was admitted, and put it into the ledger.
@@ -151,12 +155,12 @@ class Turns:
             result = attempt()
             if isinstance(result, Entry):
                 self.ledger.add(result)
-            elif result is Fate.SETTLED:
+            elif result is SETTLED:
                 self.ledger.drop(item)
-            return result is not Fate.CARRIED
+            return result is not CARRIED
         finally:
-            if not db.is_closed():
-                db.close()
+            if not self._database.is_closed():
+                self._database.close()
 
     def _admit(self, item: Item) -> bool:
         """Wait until the update may begin once more; False when the process stops first."""
@@ -196,16 +200,16 @@ class Turns:
             return send_replies(self.desks[item.bot_id].client, item)
         judgement = self.quarantine.judge(item)
         item.recovered = False
-        if judgement is Judgement.FREE:
+        if judgement is FREE:
             turn = self._turn(item)
-            return Fate.CARRIED if isinstance(turn, Turn) and self._post(turn) else self._end(turn)
-        if judgement is Judgement.GUILTY:
+            return CARRIED if isinstance(turn, Turn) and self._post(turn) else self._end(turn)
+        if judgement is GUILTY:
             return self._set_aside(item)
-        with self.quarantine.alone(item) if judgement is Judgement.SUSPECT else nullcontext():
+        with self.quarantine.alone(item) if judgement is SUSPECT else nullcontext():
             self.inbox.start(item)
             # Committed at once, so that the next crash finds only what was running.
             self.ledger.commit_group([self._end(self._turn(item))])
-            return Fate.SETTLED
+            return SETTLED
 
     def _post(self, turn: Turn) -> bool:
         """Give the reply to the courier; False when there is none, or it must wait."""

@@ -7,8 +7,7 @@ import math
 import select
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 from urllib.parse import quote, urlsplit
 
 import certifi
@@ -31,8 +30,7 @@ class Ambiguous(Exception):
     """The request may have been carried out, but no whole answer came back."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """An answer as it came. Header names are lower-case; only `retry-after` is kept."""
 
     status: int

@@ -9,6 +9,7 @@ from typing import Any
 
 from models import Chat
 
+KINDS = ("group", "supergroup", "channel")
 MEMBERSHIPS = ("creator", "administrator", "member", "restricted", "left", "kicked")
 
 
@@ -32,7 +33,7 @@ class Chats:
 
     def _meet(self, bot_id: int, kind: str, event: dict[str, Any], now: datetime) -> None:
         chat = event.get("chat")
-        if not isinstance(chat, dict) or chat.get("type") not in ("group", "supergroup", "channel"):
+        if not isinstance(chat, dict) or chat.get("type") not in KINDS:
             return
         telegram_id = chat.get("id")
         if type(telegram_id) is not int or abs(telegram_id) >= 2**63:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias
@@ -101,21 +100,24 @@ class People:
         known = {key: user for key in batch if (user := self._known.get(key))}
         ids, met = sorted(known), {}
         sql = _glance_sql(len(ids), db.param)
-        for telegram_id, total, active_at, *seen in db.execute_sql(sql, ids) if ids else ():
-            user = known[telegram_id]
-            row = user.__data__
-            seen[0] = _time(seen[0])
-            if seen != [row[name] for name in GLANCED] or self._differs(batch[telegram_id], row):
+        rows = db.execute_sql(sql, ids) if ids else ()
+        for telegram_id, total, active_at, at, status, role, language in rows:
+            row = known[telegram_id].__data__
+            if (status, role, language) != (row["status"], row["role"], row["language"]):
+                continue
+            if _time(at) != row["updated_at"] or self._differs(batch[telegram_id], row):
                 continue
             row["total_messages"], row["last_activity_at"] = total, _time(active_at)
-            met[telegram_id] = user
-            self._touch(telegram_id)
+            met[telegram_id] = known[telegram_id]
+        self._touch(met)
         return met
 
-    def _touch(self, telegram_id: int) -> None:
-        """Keep a person in memory longer than those who were met before."""
-        with self._lock, suppress(KeyError):
-            self._known.move_to_end(telegram_id)
+    def _touch(self, ids: Iterable[int]) -> None:
+        """Keep people in memory longer than those who were met before."""
+        with self._lock:
+            for telegram_id in ids:
+                if telegram_id in self._known:
+                    self._known.move_to_end(telegram_id)
 
     def _differs(self, sender: Sender, row: Row | None) -> bool:
         if row is None or (row["username"], row["first_name"], row["last_name"]) != sender[1:4]:
