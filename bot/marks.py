@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import lru_cache
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from bot import codec
-from database import as_param, db
+from database import as_param, db, minute
 
 if TYPE_CHECKING:
     from bot.ledger import Entry
+    from models import User
 
 
 def mark(entries: Sequence[Entry], at: datetime) -> list[Entry]:
@@ -52,25 +54,44 @@ def _mark_sql(count: int, param: str) -> str:
     )
 
 
-def count(entries: Iterable[Entry], at: datetime) -> None:
+def count(entries: Sequence[Entry], at: datetime) -> None:
     """Add the group's messages to their users' counters, in the order of the users' ids."""
     counts: dict[int, int] = {}
+    late: set[int] = set()
+    since = minute(at)
     for entry in entries:
         if (user := entry.item.user) is not None:
             user_id = user.id
             counts[user_id] = counts.get(user_id, 0) + entry.counted
+            if not _seen(user, since):
+                late.add(user_id)
     if counts:
-        values = [value for user_id in sorted(counts) for value in (user_id, counts[user_id])]
-        db.execute_sql(_count_sql(len(counts), db.param), [at, *values])
+        values = list(chain.from_iterable(sorted(counts.items())))
+        db.execute_sql(_count_sql(len(counts), db.param), values)
+    if late:
+        db.execute_sql(_seen_sql(len(late), db.param), [at, *sorted(late), since])
+
+
+def _seen(user: User, since: datetime) -> bool:
+    return (at := user.last_activity_at) is not None and at >= since
 
 
 @lru_cache(maxsize=256)
 def _count_sql(count: int, param: str) -> str:
     rows = ", ".join([f"({param}, {param})"] * count)
     return (
-        "UPDATE users SET total_messages = total_messages + seen.column2,"
-        f" last_activity_at = {param} FROM (VALUES {rows}) AS seen"
-        " WHERE users.id = seen.column1"
+        "UPDATE users SET total_messages = total_messages + seen.column2"
+        f" FROM (VALUES {rows}) AS seen WHERE users.id = seen.column1"
+    )
+
+
+@lru_cache(maxsize=256)
+def _seen_sql(count: int, param: str) -> str:
+    """Of its own, and rarely needed: SQLite writes the index anew even when nothing changes."""
+    ids = ", ".join([param] * count)
+    return (
+        f"UPDATE users SET last_activity_at = {param} WHERE id IN ({ids})"
+        f" AND (last_activity_at IS NULL OR last_activity_at < {param})"
     )
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from bot import codec
 from bot.lease import Fenced, Lease
-from database import db
+from database import db, minute
 
 if TYPE_CHECKING:
     from bot.ledger import Entry
@@ -30,8 +30,8 @@ WITH held AS MATERIALIZED (
         AND EXISTS (SELECT 1 FROM held)
     RETURNING update_id
 ), counted AS (
-    UPDATE users SET total_messages = total_messages + seen.messages,
-        last_activity_at = %s::timestamp
+    UPDATE users SET total_messages = total_messages + seen.messages, last_activity_at =
+        CASE WHEN last_activity_at >= %s::timestamp THEN last_activity_at ELSE %s::timestamp END
     FROM (
         SELECT user_id, SUM(messages) AS messages
         FROM unnest(%s::bigint[], %s::int[], %s::int[]) AS met (update_id, user_id, messages)
@@ -102,7 +102,7 @@ def _values(entries: Sequence[Entry], at: datetime) -> list[object]:
         for kind, user_id, data in entry.events
     ]
     ids = [entry.item.update_id for entry in entries]
-    return [at, bot_id, ids, at, *_columns(met, 3), at, at, *_columns(events, 4)]
+    return [at, bot_id, ids, minute(at), at, *_columns(met, 3), at, at, *_columns(events, 4)]
 
 
 def commit(lease: Lease, entries: Sequence[Entry], at: datetime) -> None:

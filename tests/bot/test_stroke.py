@@ -96,6 +96,21 @@ def test_both_ways_leave_the_same(desk: Desk, strokes: list[int]) -> None:
     assert len(one["events"]) == len(before["events"]) + 4
 
 
+def test_both_ways_tell_the_minute_of_the_last_activity(desk: Desk, strokes: list[int]) -> None:
+    """A message in the same minute leaves the time as it is, the first of the next one moves it."""
+    seen: list[list[Any]] = []
+    for number, seconds in enumerate((5, 50, 59, 60, 80), start=1):
+        entries = [Entry(item, counted=True) for item in desk.inbox.accept(7, [message(number)])]
+        desk.ledger.clock = lambda at=AT + timedelta(seconds=seconds): at  # type: ignore[misc]
+        general = left_behind(desk.ledger.commit, entries)
+        desk.ledger.commit_group(entries)
+        assert snapshot() == general
+        seen.append([User.get().total_messages, User.get().last_activity_at - AT])
+    first, second = timedelta(seconds=5), timedelta(seconds=60)
+    assert seen == [[1, first], [2, first], [3, first], [4, second], [5, second]]
+    assert strokes == [1] * 5
+
+
 def test_entries_without_a_user_or_an_event(desk: Desk, strokes: list[int]) -> None:
     """A group in which nobody is met and nothing is tracked is marked all the same."""
     item = accept(desk)[3]
