@@ -13,6 +13,7 @@ from bot import codec
 from bot.raw import Raw, kind_of, lane_of, sender_of
 from database import as_param, db, now
 from models import User
+from services import arrays
 from services.chats import Chats
 from services.users import People
 
@@ -265,12 +266,15 @@ def _sql(text: str) -> str:
 def _insertion(items: Sequence[Item], at: datetime) -> tuple[str, list[Any]]:
     """The statement that puts a batch of one bot into the table, and its values.
 
-    PostgreSQL takes half the time to read a column at a time, and SQLite has no arrays.
+    PostgreSQL takes half the time to read a column at a time; SQLite has no arrays.
     """
     bot_id = items[0].bot_id
     rows = [(i.update_id, i.lane, i.kind, codec.dumps(i.update), i.attempts) for i in items]
     if db.param == "%s":
-        return INSERT.format(rows=ARRAYS), [bot_id, at, *(list(column) for column in zip(*rows))]
+        ids, lanes, kinds, payloads, attempts = zip(*rows)
+        columns = (arrays.numbers(ids), arrays.numbers(lanes), arrays.texts(kinds))
+        more = (arrays.documents(payloads), arrays.SEPARATOR, arrays.numbers(attempts))
+        return INSERT.format(rows=ARRAYS), [bot_id, at, *columns, *more]
     return _insert_sql(len(rows)), [bot_id, as_param(at), *chain.from_iterable(rows)]
 
 
@@ -281,7 +285,7 @@ ON CONFLICT (bot_id, update_id) DO NOTHING RETURNING update_id
 ROW = "('new', ?1, ?2, ?, ?, ?, ?, ?)"
 ARRAYS = """
 SELECT 'new', %s, %s::timestamp, batch.*
-FROM unnest(%s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::int[]) AS batch
+FROM unnest(%s::bigint[], %s::bigint[], %s::text[], string_to_array(%s, %s), %s::int[]) AS batch
 """
 
 

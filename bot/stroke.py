@@ -12,11 +12,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from functools import lru_cache
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bot import codec
 from bot.lease import Fenced, Lease
 from database import db, minute
+from services.arrays import numbers, texts
 
 if TYPE_CHECKING:
     from bot.ledger import Entry
@@ -102,7 +103,11 @@ def _values(entries: Sequence[Entry], at: datetime) -> list[object]:
         for kind, user_id, data in entry.events
     ]
     ids = [entry.item.update_id for entry in entries]
-    return [at, bot_id, ids, minute(at), at, *_columns(met, 3), at, at, *_columns(events, 4)]
+    tracked, kinds, users, data = _columns(events, 4)
+    return [
+        *(at, bot_id, numbers(ids), minute(at), at, *map(numbers, _columns(met, 3))),
+        *(at, at, numbers(tracked), texts(kinds), numbers(users), texts(data)),
+    ]
 
 
 def commit(lease: Lease, entries: Sequence[Entry], at: datetime) -> None:
@@ -112,5 +117,5 @@ def commit(lease: Lease, entries: Sequence[Entry], at: datetime) -> None:
         raise Fenced(lease.name)
 
 
-def _columns(rows: Sequence[tuple[object, ...]], width: int) -> list[list[object]]:
-    return [list(column) for column in zip(*rows)] or [[] for _ in range(width)]
+def _columns(rows: Sequence[tuple[Any, ...]], width: int) -> Sequence[tuple[Any, ...]]:
+    return list(zip(*rows)) or [()] * width

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from database import db
 from models import EventType, Language, Role, Status, User
+from services.arrays import numbers
 
 HEALED_AFTER = timedelta(seconds=60)
 """Longer than any transaction: an object that runs ahead of its row since then was undone."""
@@ -99,8 +100,7 @@ class People:
         """Those who are as memory has them; of their rows only the counters need to be read."""
         known = {key: user for key in batch if (user := self._known.get(key))}
         ids, met = sorted(known), {}
-        sql = _glance_sql(len(ids), db.param)
-        rows = db.execute_sql(sql, ids) if ids else ()
+        rows = _glance(ids) if ids else ()
         for telegram_id, total, active_at, at, status, role, language in rows:
             row = known[telegram_id].__data__
             if (status, role, language) != (row["status"], row["role"], row["language"]):
@@ -176,13 +176,21 @@ def _time(value: Any) -> Any:
     return datetime.fromisoformat(value) if type(value) is str else value
 
 
+GLANCE = f"""
+SELECT telegram_id, total_messages, last_activity_at, {", ".join(GLANCED)} FROM users
+WHERE telegram_id"""
+
+
+def _glance(ids: Sequence[int]) -> Any:
+    """What may have changed of people since they were read."""
+    if db.param == "%s":
+        return db.execute_sql(f"{GLANCE} = ANY(%s::bigint[])", (numbers(ids),))
+    return db.execute_sql(_glance_sql(len(ids)), ids)
+
+
 @lru_cache(maxsize=256)
-def _glance_sql(count: int, param: str) -> str:
-    ids = ", ".join([param] * count)
-    return (
-        f"SELECT telegram_id, total_messages, last_activity_at, {', '.join(GLANCED)}"
-        f" FROM users WHERE telegram_id IN ({ids})"
-    )
+def _glance_sql(count: int) -> str:
+    return f"{GLANCE} IN ({', '.join('?' * count)})"
 
 
 @lru_cache(maxsize=256)

@@ -105,7 +105,8 @@ def test_both_ways_tell_the_minute_of_the_last_activity(desk: Desk, strokes: lis
         general = left_behind(desk.ledger.commit, entries)
         desk.ledger.commit_group(entries)
         assert snapshot() == general
-        seen.append([User.get().total_messages, User.get().last_activity_at - AT])
+        (user,) = snapshot()["users"]
+        seen.append([user["total_messages"], user["last_activity_at"] - AT])
     first, second = timedelta(seconds=5), timedelta(seconds=60)
     assert seen == [[1, first], [2, first], [3, first], [4, second], [5, second]]
     assert strokes == [1] * 5
