@@ -213,13 +213,14 @@ class Inbox(Base):
     payload = TextField(null=True)
     attempts = peewee.SmallIntegerField(default=0, constraints=[SQL("DEFAULT 0")])
     received_at = DateTimeField(default=now)
-    done_at = DateTimeField(null=True, index=True)
+    done_at = DateTimeField(null=True)
 
     class Meta:
         table_name = "inbox"
         primary_key = CompositeKey("bot_id", "update_id")
 
 
+Inbox.add_index(Inbox.index(Inbox.done_at, where=SQL("done_at IS NOT NULL"), name="inbox_done"))
 Inbox.add_index(
     Inbox.index(
         Inbox.bot_id,
