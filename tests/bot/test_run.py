@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import platform
 import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -201,3 +203,35 @@ def test_redis_is_optional(settings: Settings, redis_url: str, tmp_path: Path) -
     assert store is not None and store.ping()
     store.close()
     assert bot.run._store(settings) is None
+
+
+HEAPS = """
+import platform, threading
+from bot.run import share_heap
+if {shared}:
+    share_heap()
+gate = threading.Barrier(9)
+def fill():
+    kept = [b"x" * 5000 for _ in range(200)]
+    gate.wait()
+    return kept
+threads = [threading.Thread(target=fill) for _ in range(8)]
+[thread.start() for thread in threads]
+size = lambda line: int.__sub__(*(int(end, 16) for end in reversed(line.split()[0].split("-"))))
+heaps = [line for line in open("/proc/self/maps") if "---p" in line and 60e6 < size(line) < 68e6]
+gate.wait()
+print(len(heaps))
+"""
+"""Threads that need memory, and how many heaps of their own glibc made for them."""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc makes heaps for threads")
+def test_threads_share_one_heap() -> None:
+    """None gets its own, which it would keep; without a word to the library several do."""
+    told = [
+        subprocess.run(
+            [sys.executable, "-c", HEAPS.format(shared=shared)], capture_output=True, check=True
+        ).stdout
+        for shared in (True, False)
+    ]
+    assert int(told[0]) == 0 < int(told[1])
