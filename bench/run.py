@@ -1,7 +1,7 @@
 """Measure Steadygram beside the bare echo bots of two libraries: `make bench`.
 
 Each bot has one core, the fake Telegram the other. The bots take turns over several rounds in one
-run; what is told is medians, and ratios within a round.
+run; what is told is medians, and ratios within a turn of the floods.
 """
 
 from __future__ import annotations
@@ -13,12 +13,14 @@ import platform
 import statistics
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 
 from bench import bots, page
 from bench.bots import BOT_CORE, ENGINES, NAMES, PEERS, SERVER_CORE, Bot
+from bench.floods import Flood, check, complain
+from bench.floods import run as flood
 from bench.server import Phase, Server
 
 DELAYS = (0.0, 0.05)
@@ -29,11 +31,7 @@ class Trial:
     """What one bot did in one round."""
 
     first_reply: float
-    speed: float
-    cpu_ms: float
-    memory: float
-    busy: float
-    """The most of its core that the server needed."""
+    memory: float = 0.0
     latencies: list[list[float]] = field(default_factory=list)
     """p50, p95 and p99 in milliseconds for each of DELAYS; empty when the bot fell behind."""
 
@@ -54,7 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             trials[name].append(trial(name, options))
             print(f"round {number + 1}: {name}: {trials[name][-1]}", flush=True)
             gc.collect()
-    text = "\n".join([*about(options), "", *table(trials), "", *ratios(trials)])
+    floods = flood(names, turns=options.turns, updates=options.updates, chats=options.chats)
+    text = "\n".join([*about(options), "", *table(trials, floods), "", *ratios(floods)])
     print(f"\n{text}")
     if not options.only and options.write:
         page.write("measured", text)
@@ -64,8 +63,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def parser() -> argparse.ArgumentParser:
     """The parser of the command line."""
     parser = argparse.ArgumentParser("python -m bench.run", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--updates", type=int, default=5000, help="how many the flood has")
+    parser.add_argument("--rounds", type=int, default=5, help="of the latencies")
+    parser.add_argument("--turns", type=int, default=15, help="of the floods")
+    parser.add_argument("--updates", type=int, default=5000, help="how many a flood has")
     parser.add_argument("--chats", type=int, default=1000)
     parser.add_argument("--seconds", type=float, default=5.0, help="how long 100 a second last")
     parser.add_argument("--only", default="", help="a part of a bot's name; writes nothing down")
@@ -79,12 +79,13 @@ def trial(name: str, options: argparse.Namespace) -> Trial:
     bot = Bot(name, server.port)
     started = time.monotonic()
     try:
-        first = _play(server, bot, Phase(1))
-        result = Trial(min(first.replied.values()) - started, 0, 0, 0, 0)
-        _play(server, bot, Phase(options.chats))
+        first = server.play(Phase(1), alive=lambda: bot.alive)
+        complain(bot, first)
+        result = Trial(min(first.replied.values()) - started)
         bot.pin_database()
+        for count in (options.chats, options.updates):
+            complain(bot, server.play(Phase(count), alive=lambda: bot.alive))
         server.idle(0.3)
-        _flood(server, bot, options, result)
         for delay in DELAYS:
             count = int(100 * options.seconds)
             phase = Phase(count, rate=100.0, delay=delay, limit=options.seconds + 2)
@@ -93,32 +94,11 @@ def trial(name: str, options: argparse.Namespace) -> Trial:
             server.idle(0.2)
         result.memory = bot.memory()
         bot.stop()
-        _check(bot, 1 + options.chats + options.updates + 2 * int(100 * options.seconds))
+        check(bot, 1 + options.chats + options.updates + 2 * int(100 * options.seconds))
     finally:
         bot.close()
         server.close()
     return result
-
-
-def _flood(server: Server, bot: Bot, options: argparse.Namespace, result: Trial) -> None:
-    before = bot.cpu()
-    phase = _play(server, bot, Phase(options.updates))
-    server.idle(0.3)  # what is left to write belongs to it
-    result.cpu_ms = (bot.cpu() - before) / options.updates * 1000
-    result.speed = options.updates / phase.seconds
-    result.busy = phase.busy
-
-
-def _play(server: Server, bot: Bot, phase: Phase) -> Phase:
-    """A phase that must end well."""
-    server.play(phase, alive=lambda: bot.alive)
-    if len(phase.replied) < phase.count or phase.doubled:
-        log = (bot.folder / "log").read_text()[-2000:]
-        raise RuntimeError(
-            f"{bot.name}: {len(phase.replied)} of {phase.count} answered,"
-            f" {phase.doubled} twice\n{log}"
-        )
-    return phase
 
 
 def _percentiles(phase: Phase) -> list[float]:
@@ -128,13 +108,6 @@ def _percentiles(phase: Phase) -> list[float]:
     return [1000 * sizes[int(len(sizes) * share)] for share in (0.5, 0.95, 0.99)]
 
 
-def _check(bot: Bot, count: int) -> None:
-    """Everything was on: each update is in the tables as done, as counted and as an event."""
-    kept = bot.kept()
-    if wrong := {name: number for name, number in kept.items() if number != count}:
-        raise RuntimeError(f"{bot.name}: of {count} updates the tables have {wrong}")
-
-
 def about(options: argparse.Namespace) -> list[str]:
     """Where and how it was measured."""
     libraries = ", ".join(f"{name} {version(name)}" for name in PEERS)
@@ -142,13 +115,14 @@ def about(options: argparse.Namespace) -> list[str]:
     return [
         f"{time.strftime('%Y-%m-%d', time.gmtime())}, Python {platform.python_version()},"
         f" {libraries}, {os.cpu_count()} cores shared with other work (load {load:.1f}),"
-        f" {options.rounds} rounds, {options.updates} updates from {options.chats} chats"
+        f" {options.rounds} rounds and {options.turns} floods of {options.updates} updates from"
+        f" {options.chats} chats"
         + ("" if BOT_CORE != SERVER_CORE else "; ONE CORE FOR ALL: worthless")
         + "."
     ]
 
 
-def table(trials: dict[str, list[Trial]]) -> list[str]:
+def table(trials: dict[str, list[Trial]], floods: dict[str, list[Flood]]) -> list[str]:
     """One line a bot, medians."""
     lines = [
         (
@@ -159,33 +133,33 @@ def table(trials: dict[str, list[Trial]]) -> list[str]:
     ]
     for name, runs in trials.items():
         lines.append(
-            f"| {name} | {_median(runs, lambda run: run.speed):,.0f}"
-            f" | {_median(runs, lambda run: run.cpu_ms):.3f}"
+            f"| {name} | {_median([flood.speed for flood in floods[name]]):,.0f}"
+            f" | {_median([flood.cpu_ms for flood in floods[name]]):.3f}"
             f" | {_latency(runs, 0)} | {_latency(runs, 1)}"
-            f" | {_median(runs, lambda run: run.memory):.0f}"
-            f" | {_median(runs, lambda run: run.first_reply):.2f}"
-            f" | {_median(runs, lambda run: run.busy):.0%} |"
+            f" | {_median([run.memory for run in runs]):.0f}"
+            f" | {_median([run.first_reply for run in runs]):.2f}"
+            f" | {_median([flood.busy for flood in floods[name]]):.0%} |"
         )
     return lines
 
 
-def ratios(trials: dict[str, list[Trial]]) -> list[str]:
-    """Steadygram to each peer: the median of the ratios within a round, and their range."""
-    lines = ["| ratio | updates/s | lowest to highest | CPU time |", "|---|---:|---:|---:|"]
-    for name in (name for name in ENGINES if name in trials):
-        for peer in (peer for peer in PEERS if peer in trials):
-            pairs = list(zip(trials[name], trials[peer]))
+def ratios(floods: dict[str, list[Flood]]) -> list[str]:
+    """Steadygram to each peer: the median of the ratios within a turn, and what half are in."""
+    lines = ["| ratio | updates/s | middle half | all | CPU time |", "|---|---:|---:|---:|---:|"]
+    for name in (name for name in ENGINES if name in floods):
+        for peer in (peer for peer in PEERS if peer in floods):
+            pairs = list(zip(floods[name], floods[peer]))
             speed = [ours.speed / theirs.speed for ours, theirs in pairs]
             cpu = [ours.cpu_ms / theirs.cpu_ms for ours, theirs in pairs]
+            low, middle, high = statistics.quantiles(speed, n=4, method="inclusive")
             lines.append(
-                f"| {name} to {peer} | {statistics.median(speed):.2f} |"
-                f" {min(speed):.2f} to {max(speed):.2f} | {statistics.median(cpu):.2f} |"
+                f"| {name} to {peer} | {middle:.2f} | {low:.2f} to {high:.2f}"
+                f" | {min(speed):.2f} to {max(speed):.2f} | {_median(cpu):.2f} |"
             )
     return lines
 
 
-def _median(runs: list[Trial], of: Callable[[Trial], float]) -> float:
-    return statistics.median(map(of, runs))
+_median = statistics.median
 
 
 def _latency(runs: list[Trial], place: int) -> str:
