@@ -58,22 +58,23 @@ def count(entries: Sequence[Entry], at: datetime) -> None:
     """Add the group's messages to their users' counters, in the order of the users' ids."""
     counts: dict[int, int] = {}
     late: set[int] = set()
-    since = minute(at)
+    around = minute(at)
     for entry in entries:
         if (user := entry.item.user) is not None:
             user_id = user.id
             counts[user_id] = counts.get(user_id, 0) + entry.counted
-            if not _seen(user, since):
+            if not _seen(user, *around):
                 late.add(user_id)
     if counts:
         values = list(chain.from_iterable(sorted(counts.items())))
         db.execute_sql(_count_sql(len(counts), db.param), values)
     if late:
-        db.execute_sql(_seen_sql(len(late), db.param), [at, *sorted(late), since])
+        db.execute_sql(_seen_sql(len(late), db.param), [at, *sorted(late), *around])
 
 
-def _seen(user: User, since: datetime) -> bool:
-    return (at := user.last_activity_at) is not None and at >= since
+def _seen(user: User, since: datetime, until: datetime) -> bool:
+    at: object = user.last_activity_at  # whatever a plugin has put there
+    return isinstance(at, datetime) and at.tzinfo is None and since <= at < until
 
 
 @lru_cache(maxsize=256)
@@ -89,9 +90,10 @@ def _count_sql(count: int, param: str) -> str:
 def _seen_sql(count: int, param: str) -> str:
     """Of its own, and rarely needed: SQLite writes the index anew even when nothing changes."""
     ids = ", ".join([param] * count)
+    other = f"last_activity_at < {param} OR last_activity_at >= {param}"
     return (
         f"UPDATE users SET last_activity_at = {param} WHERE id IN ({ids})"
-        f" AND (last_activity_at IS NULL OR last_activity_at < {param})"
+        f" AND (last_activity_at IS NULL OR {other})"
     )
 
 

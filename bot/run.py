@@ -167,7 +167,7 @@ def share_heap() -> None:
 
     Each would else be given its own, which keeps what it once needed.
     """
-    with suppress(AttributeError):
+    with suppress(AttributeError, OSError):
         ctypes.CDLL(None).mallopt(M_ARENA_MAX, 1)
 
 

@@ -31,8 +31,9 @@ WITH held AS MATERIALIZED (
         AND EXISTS (SELECT 1 FROM held)
     RETURNING update_id
 ), counted AS (
-    UPDATE users SET total_messages = total_messages + seen.messages, last_activity_at =
-        CASE WHEN last_activity_at >= %s::timestamp THEN last_activity_at ELSE %s::timestamp END
+    UPDATE users SET total_messages = total_messages + seen.messages, last_activity_at = CASE
+        WHEN last_activity_at >= %s::timestamp AND last_activity_at < %s::timestamp
+        THEN last_activity_at ELSE %s::timestamp END
     FROM (
         SELECT user_id, SUM(messages) AS messages
         FROM unnest(%s::bigint[], %s::int[], %s::int[]) AS met (update_id, user_id, messages)
@@ -105,7 +106,7 @@ def _values(entries: Sequence[Entry], at: datetime) -> list[object]:
     ids = [entry.item.update_id for entry in entries]
     tracked, kinds, users, data = _columns(events, 4)
     return [
-        *(at, bot_id, numbers(ids), minute(at), at, *map(numbers, _columns(met, 3))),
+        *(at, bot_id, numbers(ids), *minute(at), at, *map(numbers, _columns(met, 3))),
         *(at, at, numbers(tracked), texts(kinds), numbers(users), texts(data)),
     ]
 

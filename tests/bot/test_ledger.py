@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import peewee
@@ -64,15 +64,27 @@ def test_a_group_is_one_commit(database: Database) -> None:
 
 
 def test_the_last_activity_is_exact_to_the_minute(database: Database) -> None:
-    """The first message of a minute sets it, as that of somebody who never wrote does."""
+    """The first message of a minute sets it, also when the clock was ahead and is set back."""
     desk, seen = Desk(), list[float]()
-    for number, seconds in enumerate((5, 50, 59, 60, 80), start=1):
+    for number, seconds in enumerate((5, 50, 59, 60, 80, 9000, 61), start=1):
         desk.ledger.clock = lambda at=AT + timedelta(seconds=seconds): at  # type: ignore[misc]
         desk.finish(*desk.inbox.accept(7, [message(2 * number), message(2 * number + 1)]))
         desk.ledger.flush()
         active_at: datetime = User.get().last_activity_at  # type: ignore[assignment]
         seen.append((active_at - AT).total_seconds())
-    assert seen == [5, 5, 5, 60, 60] and User.get().total_messages == 10
+    assert seen == [5, 5, 5, 60, 60, 9000, 61] and User.get().total_messages == 14
+
+
+@pytest.mark.parametrize("odd", ["yesterday", AT.replace(tzinfo=UTC), 5])
+def test_whatever_a_plugin_makes_of_the_last_activity(database: Database, odd: object) -> None:
+    """It is counted all the same, and the row has the time again."""
+    desk = Desk()
+    items = desk.inbox.accept(7, [message(1)])
+    assert items[0].user
+    items[0].user.last_activity_at = odd  # type: ignore[assignment]
+    desk.finish(*items)
+    assert desk.ledger.flush() == 1 and states() == {1: "done"}
+    assert (User.get().total_messages, User.get().last_activity_at) == (1, AT)
 
 
 def test_an_update_counts_once(database: Database) -> None:

@@ -99,7 +99,7 @@ def test_both_ways_leave_the_same(desk: Desk, strokes: list[int]) -> None:
 def test_both_ways_tell_the_minute_of_the_last_activity(desk: Desk, strokes: list[int]) -> None:
     """A message in the same minute leaves the time as it is, the first of the next one moves it."""
     seen: list[list[Any]] = []
-    for number, seconds in enumerate((5, 50, 59, 60, 80), start=1):
+    for number, seconds in enumerate((5, 50, 59, 60, 80, 9000, 61), start=1):
         entries = [Entry(item, counted=True) for item in desk.inbox.accept(7, [message(number)])]
         desk.ledger.clock = lambda at=AT + timedelta(seconds=seconds): at  # type: ignore[misc]
         general = left_behind(desk.ledger.commit, entries)
@@ -108,8 +108,9 @@ def test_both_ways_tell_the_minute_of_the_last_activity(desk: Desk, strokes: lis
         (user,) = snapshot()["users"]
         seen.append([user["total_messages"], user["last_activity_at"] - AT])
     first, second = timedelta(seconds=5), timedelta(seconds=60)
-    assert seen == [[1, first], [2, first], [3, first], [4, second], [5, second]]
-    assert strokes == [1] * 5
+    ahead, back = timedelta(seconds=9000), timedelta(seconds=61)
+    assert [count for count, _ in seen] == [1, 2, 3, 4, 5, 6, 7] and strokes == [1] * 7
+    assert [at for _, at in seen] == [first, first, first, second, second, ahead, back]
 
 
 def test_entries_without_a_user_or_an_event(desk: Desk, strokes: list[int]) -> None:

@@ -56,6 +56,7 @@ class Unordered(bot.inbox.Inbox):
         items = super().accept(bot_id, updates)
         for item in items:
             item.lane = item.update_id
+            item.key = (item.bot_id, item.lane)
         return items
 
 
