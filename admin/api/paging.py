@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, NamedTuple, TypeAlias
 
 import peewee
 from marshmallow import fields
 
 from admin.api.fields import Asked, Text, Told, Whole
+from database import EPOCH
 
 LARGEST = 100
 BY_ID = r"^[0-9a-f]{1,15}$"
 BY_TIME = r"^[0-9a-f]{1,13}-[0-9a-f]{1,15}$"
-EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  as the tables keep it
 TICK = timedelta(microseconds=1)
 
 Row: TypeAlias = Any
