@@ -6,7 +6,8 @@ what is compared are floods that came right after each other.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 
 from bench.bots import Bot
@@ -25,22 +26,28 @@ class Flood:
     """The share of its core that the server needed."""
 
 
+@dataclass(slots=True)
 class Stand:
-    """A bot that was started and warmed up, and the fake Telegram that is its own."""
+    """A bot that was started, and the fake Telegram that is its own."""
 
-    def __init__(self, name: str, chats: int) -> None:
-        self.server = Server(chats)
-        self.bot = Bot(name, self.server.port)
-        self.sent = 0
-        for count in (1, chats):
-            self.play(count)
-        self.bot.pin_database()
+    server: Server
+    bot: Bot
+    sent: int = 0
+
+    def offer(self, phase: Phase) -> Phase:
+        """Give out the updates of a phase, whether or not all are answered."""
+        self.sent += phase.count
+        return self.server.play(phase, alive=lambda: self.bot.alive)
 
     def play(self, count: int) -> Phase:
         """Give out so many updates at once. Raises RuntimeError when not all are answered once."""
-        phase = self.server.play(Phase(count), alive=lambda: self.bot.alive)
-        self.sent += count
-        complain(self.bot, phase)
+        phase = self.offer(Phase(count))
+        if len(phase.replied) < count or phase.doubled:
+            log = (self.bot.folder / "log").read_text()[-2000:]
+            raise RuntimeError(
+                f"{self.bot.name}: {len(phase.replied)} of {count} answered,"
+                f" {phase.doubled} twice\n{log}"
+            )
         return phase
 
     def flood(self, count: int) -> Flood:
@@ -51,23 +58,32 @@ class Stand:
         cpu_ms = (self.bot.cpu() - before) / count * 1000
         return Flood(count / phase.seconds, cpu_ms, phase.busy)
 
-    def close(self) -> None:
-        """End the bot, see that it kept everything, and leave nothing behind."""
-        try:
-            self.bot.stop()
-            check(self.bot, self.sent)
-        finally:
-            self.bot.close()
-            self.server.close()
+    def check(self) -> None:
+        """Everything was on: the tables have each update as done, as counted and as an event."""
+        kept = self.bot.kept()
+        if wrong := {name: number for name, number in kept.items() if number != self.sent}:
+            raise RuntimeError(f"{self.bot.name}: of {self.sent} updates the tables have {wrong}")
+
+
+@contextmanager
+def standing(name: str, chats: int) -> Iterator[Stand]:
+    """A bot for the block; after a block that went well it must have kept everything."""
+    with closing(Server(chats)) as server, closing(Bot(name, server.port)) as bot:
+        stand = Stand(server, bot)
+        yield stand
+        bot.stop()
+        stand.check()
 
 
 def run(names: Sequence[str], *, turns: int, updates: int, chats: int) -> dict[str, list[Flood]]:
     """Flood each bot once a turn, in an order that goes round; what came of it, by bot."""
-    stands: dict[str, Stand] = {}
     floods: dict[str, list[Flood]] = {name: [] for name in names}
-    try:
-        for name in names:
-            stands[name] = Stand(name, chats)
+    with ExitStack() as stack:
+        stands = {name: stack.enter_context(standing(name, chats)) for name in names}
+        for stand in stands.values():
+            stand.play(1)
+            stand.play(chats)
+            stand.bot.pin_database()
         for turn in range(turns):
             for place in range(len(names)):
                 for stand in stands.values():
@@ -75,24 +91,4 @@ def run(names: Sequence[str], *, turns: int, updates: int, chats: int) -> dict[s
                 name = names[(turn + place) % len(names)]
                 floods[name].append(stands[name].flood(updates))
                 print(f"turn {turn + 1}: {name}: {floods[name][-1].speed:,.0f}/s", flush=True)
-    finally:
-        for stand in stands.values():
-            stand.close()
     return floods
-
-
-def complain(bot: Bot, phase: Phase) -> None:
-    """Raise RuntimeError with the end of the log when updates were answered twice or not at all."""
-    if len(phase.replied) < phase.count or phase.doubled:
-        log = (bot.folder / "log").read_text()[-2000:]
-        raise RuntimeError(
-            f"{bot.name}: {len(phase.replied)} of {phase.count} answered,"
-            f" {phase.doubled} twice\n{log}"
-        )
-
-
-def check(bot: Bot, count: int) -> None:
-    """Everything was on: each update is in the tables as done, as counted and as an event."""
-    kept = bot.kept()
-    if wrong := {name: number for name, number in kept.items() if number != count}:
-        raise RuntimeError(f"{bot.name}: of {count} updates the tables have {wrong}")

@@ -18,10 +18,10 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 
 from bench import bots, page
-from bench.bots import BOT_CORE, ENGINES, NAMES, PEERS, SERVER_CORE, Bot
-from bench.floods import Flood, check, complain
+from bench.bots import BOT_CORE, ENGINES, NAMES, PEERS, SERVER_CORE
+from bench.floods import Flood, standing
 from bench.floods import run as flood
-from bench.server import Phase, Server
+from bench.server import Phase
 
 DELAYS = (0.0, 0.05)
 
@@ -75,29 +75,19 @@ def parser() -> argparse.ArgumentParser:
 
 def trial(name: str, options: argparse.Namespace) -> Trial:
     """Start one bot, measure it, and end it."""
-    server = Server(options.chats)
-    bot = Bot(name, server.port)
-    started = time.monotonic()
-    try:
-        first = server.play(Phase(1), alive=lambda: bot.alive)
-        complain(bot, first)
-        result = Trial(min(first.replied.values()) - started)
-        bot.pin_database()
+    with standing(name, options.chats) as stand:
+        started = time.monotonic()
+        result = Trial(min(stand.play(1).replied.values()) - started)
+        stand.bot.pin_database()
         for count in (options.chats, options.updates):
-            complain(bot, server.play(Phase(count), alive=lambda: bot.alive))
-        server.idle(0.3)
+            stand.play(count)
+        stand.server.idle(0.3)
         for delay in DELAYS:
             count = int(100 * options.seconds)
             phase = Phase(count, rate=100.0, delay=delay, limit=options.seconds + 2)
-            server.play(phase, alive=lambda: bot.alive)
-            result.latencies.append(_percentiles(phase))
-            server.idle(0.2)
-        result.memory = bot.memory()
-        bot.stop()
-        check(bot, 1 + options.chats + options.updates + 2 * int(100 * options.seconds))
-    finally:
-        bot.close()
-        server.close()
+            result.latencies.append(_percentiles(stand.offer(phase)))
+            stand.server.idle(0.2)
+        result.memory = stand.bot.memory()
     return result
 
 
@@ -151,7 +141,10 @@ def ratios(floods: dict[str, list[Flood]]) -> list[str]:
             pairs = list(zip(floods[name], floods[peer]))
             speed = [ours.speed / theirs.speed for ours, theirs in pairs]
             cpu = [ours.cpu_ms / theirs.cpu_ms for ours, theirs in pairs]
-            low, middle, high = statistics.quantiles(speed, n=4, method="inclusive")
+            quartiles = (
+                statistics.quantiles(speed, n=4, method="inclusive") if speed[1:] else speed * 3
+            )
+            low, middle, high = quartiles
             lines.append(
                 f"| {name} to {peer} | {middle:.2f} | {low:.2f} to {high:.2f}"
                 f" | {min(speed):.2f} to {max(speed):.2f} | {_median(cpu):.2f} |"
