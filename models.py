@@ -71,7 +71,7 @@ class Base(peewee.Model):
 
 
 class User(Base):
-    """A person who has met a bot; `last_activity_at` is when they first wrote in that minute."""
+    """A person who has met a bot; `last_activity_at` is exact to the minute."""
 
     id = AutoField()
     telegram_id = BigIntegerField(unique=True)
