@@ -16,14 +16,13 @@ import pytest
 
 from database import Database, Postgres, Sqlite, WriterBusy, is_outage, open_database
 from models import User
+from tests.ports import free_port
 from tests.together import failure
 
 
 def refused() -> str:
     """The address of a server that does not answer."""
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        return f"postgresql://127.0.0.1:{unused.getsockname()[1]}/x"
+    return f"postgresql://127.0.0.1:{free_port()}/x"
 
 
 def hanging_up() -> str:

@@ -18,7 +18,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from bot.serve import GUNICORN
-from tests.chaos.town import ROOT, free_port
+from tests.chaos.town import ROOT
+from tests.ports import free_port
 
 PATIENCE = 30.0
 READY = "panel_worker_ready"

@@ -114,10 +114,3 @@ class Server:
 def fields_of(server: Server, number: int = -1) -> dict[str, list[str]]:
     """The form that a request held."""
     return parse_qs(server.requests[number][2].decode(), keep_blank_values=True)
-
-
-def free_port() -> int:
-    """A port on which nothing listens."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port: int = taken.getsockname()[1]
-        return port

@@ -25,12 +25,12 @@ from tests.bot.loopback import (
     answer,
     close,
     fields_of,
-    free_port,
     garbage,
     reset,
 )
 from tests.bot.test_lease import Clock
 from tests.bot.test_token import leaks
+from tests.ports import free_port
 
 Heard = list[Reply | NeverSent | Ambiguous]
 KINDS = ["close", "garbage", "half", "refused", "shut", "full", "late"]

@@ -22,7 +22,7 @@ from sandbox.telegram import Telegram
 from services.migrations import migrate
 from settings import SANDBOX_TOKEN, Secret, Settings
 from tests.bot.looks import PROMETHEUS, Serve, page, serving, told
-from tests.chaos.town import free_port
+from tests.ports import free_port
 
 
 @pytest.fixture

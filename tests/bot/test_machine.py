@@ -17,7 +17,7 @@ from bot.probes import Tone
 from services import backups
 from settings import SANDBOX_TOKEN, Secret, Settings
 from tests.bot.looks import AT, PROMETHEUS, Serve, page, serving, told
-from tests.chaos.town import free_port
+from tests.ports import free_port
 
 
 @pytest.fixture

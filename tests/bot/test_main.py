@@ -6,7 +6,6 @@ import logging
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ import pytest
 
 from bot import __main__ as command
 from settings import Settings, SettingsError, load
+from tests.ports import free_port
 
 ROOT = Path(__file__).parent.parent.parent
 VERBS = [verb.__name__.replace("_", "-") for verb in command.VERBS]
@@ -213,9 +213,7 @@ def test_a_reader_that_has_seen_enough_is_no_failure(tmp_path: Path) -> None:
 
 def test_the_sandbox_ends_on_ctrl_c(tmp_path: Path) -> None:
     """SIGINT ends the process with its code and without a traceback."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = str(probe.getsockname()[1])
+    port = str(free_port())
     child = subprocess.Popen(
         [sys.executable, "-m", "bot", "sandbox"],
         cwd=tmp_path,

@@ -30,7 +30,7 @@ from services import migrations
 from settings import SANDBOX_TOKEN, Settings, SettingsError
 from settings import load as load_settings
 from tests.bot.test_process import wait_for
-from tests.chaos.town import free_port
+from tests.ports import free_port
 
 PLUGINS = Path(__file__).parent / "plugins"
 

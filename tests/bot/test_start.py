@@ -21,6 +21,7 @@ from database import Database, bind, now
 from services import links
 from settings import Secret, Settings, SettingsError
 from staff import Admin, StaffRole
+from tests.ports import free_port
 
 TOKEN = "123456789:" + "AbCdEfGhIj_-0123456789AbCdEfGhIj012"
 
@@ -37,13 +38,6 @@ class Calls:
         self.made.append(list(command[2:]))
         self.environs.append(environ)
         return self.codes.pop(0)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @pytest.fixture

@@ -18,10 +18,10 @@ from tests.bot.loopback import (
     Server,
     answer,
     close,
-    free_port,
     garbage,
     reset,
 )
+from tests.ports import free_port
 
 
 @pytest.fixture

@@ -24,10 +24,10 @@ from tests.bot.loopback import (
     answer,
     close,
     fields_of,
-    free_port,
     garbage,
     reset,
 )
+from tests.ports import free_port
 
 
 @pytest.fixture

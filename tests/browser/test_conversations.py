@@ -31,7 +31,7 @@ from settings import Secret, Settings
 from staff import Admin, StaffRole
 from tests.browser.test_chat_page import CHROMIUM, message, say
 from tests.browser.test_journey import ROOT, SHAPES, open_page
-from tests.chaos.town import free_port
+from tests.ports import free_port
 
 ALICE = 1001
 EVIL = '<img src=x onerror="document.title=1"><script>document.title=2</script>'

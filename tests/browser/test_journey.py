@@ -18,7 +18,7 @@ import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
 from tests.browser.test_chat_page import CHROMIUM, message, say
-from tests.chaos.town import free_port
+from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SHAPES = {"desktop": (1280, 800), "phone": (390, 844)}

@@ -21,7 +21,7 @@ from playwright.sync_api import BrowserContext, Locator, Page, expect, sync_play
 
 from tests.browser.test_chat_page import CHROMIUM, message, say
 from tests.browser.test_journey import open_page
-from tests.chaos.town import free_port
+from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SHAPES = {"desktop": (1280, 850), "phone": (390, 844)}

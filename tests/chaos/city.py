@@ -17,7 +17,8 @@ from sandbox.server import make_app
 from sandbox.sockets import open_server
 from sandbox.telegram import Answer, File
 from tests.chaos.figures import tell
-from tests.chaos.town import HERE, Crowd, Town, free_port
+from tests.chaos.town import HERE, Crowd, Town
+from tests.ports import free_port
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment

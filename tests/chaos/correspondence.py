@@ -12,7 +12,8 @@ from database import bind, open_database
 from tests.chaos.letters.letters import WAYS, letters
 from tests.chaos.post_office import PostOffice
 from tests.chaos.postmarks import Balance, balance
-from tests.chaos.town import HERE, Town, free_port, kill, waiting
+from tests.chaos.town import HERE, Town, kill, waiting
+from tests.ports import free_port
 
 
 class Correspondence:

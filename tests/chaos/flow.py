@@ -16,7 +16,8 @@ from typing import Any, Self
 from database import Database
 from models import User
 from tests.chaos.accountant import Account, balance
-from tests.chaos.town import Town, free_port
+from tests.chaos.town import Town
+from tests.ports import free_port
 
 log = logging.getLogger(__name__)
 

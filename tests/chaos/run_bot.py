@@ -27,7 +27,7 @@ from bot.__main__ import leave, main
 from bot.inbox import Item
 from models import Inbox as Row
 from tests.chaos import crash
-from tests.chaos.town import free_port
+from tests.ports import free_port
 from tests.tracebacks import keep, watch
 
 

@@ -15,8 +15,8 @@ from typing import Any
 import psycopg2
 import redis
 
-from tests.chaos.town import free_port
 from tests.conftest import REQUIRED
+from tests.ports import free_port
 
 POSTGRES = next(
     iter(sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), reverse=True)), None

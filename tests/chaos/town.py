@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -28,6 +27,7 @@ from sandbox.telegram import Answer, File, Telegram
 from services import migrations
 from settings import SANDBOX_TOKEN
 from tests.chaos.accountant import Account, balance
+from tests.ports import free_port
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -265,13 +265,6 @@ class Town:
             bot.wait()
         self._server.shutdown()
         self._server.server_close()
-
-
-def free_port() -> int:
-    """A port that nobody has at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def waiting(database: Database) -> int:

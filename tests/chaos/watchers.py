@@ -17,7 +17,7 @@ from pathlib import Path
 from urllib.request import urlopen
 
 from tests.bot.silent import silent
-from tests.chaos.town import free_port
+from tests.ports import free_port
 
 SINK = Path(__file__).parent / "sink.py"
 SCRAPE = "while sleep 5; do curl --silent --output /dev/null {url}; done"

@@ -25,8 +25,9 @@ from sandbox.server import make_app
 from sandbox.sockets import open_server
 from sandbox.telegram import Telegram
 from settings import SANDBOX_TOKEN
-from tests.chaos.town import BOT_ID, free_port
+from tests.chaos.town import BOT_ID
 from tests.deploy.tools import ROOT, find, run, tool
+from tests.ports import free_port
 
 PROMETHEUS = ROOT / "deploy" / "prometheus"
 PATIENCE = 60.0

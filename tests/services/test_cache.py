@@ -11,6 +11,7 @@ import pytest
 import redis
 
 from services.cache import REST, Cache, MemoryStore, RedisStore, open_cache
+from tests.ports import free_port
 
 
 class Clock:
@@ -104,9 +105,7 @@ def test_poison_is_a_miss(redis_url: str, poison: bytes) -> None:
 
 def test_redis_that_is_gone_is_a_miss(caplog: pytest.LogCaptureFixture) -> None:
     """Without Redis values are made each time, nothing raises, and it is said once."""
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        cache = open_cache(f"redis://127.0.0.1:{unused.getsockname()[1]}/0")
+    cache = open_cache(f"redis://127.0.0.1:{free_port()}/0")
     with caplog.at_level(logging.WARNING):
         assert [cache.remember("key", lambda: 1), cache.remember("key", lambda: 2)] == [1, 2]
         cache.set("key", 1)
