@@ -24,6 +24,7 @@ GRACE = 15.0
 SILENCE = 90.0
 """Seconds without a successful getUpdates after which the process gives up its place."""
 BEAT = 1.0
+STARTS_AGAIN = "the process ends so that its supervisor starts it again"
 POLLED = 0.25
 """Seconds in which a poll may end by itself before a process that begins anew cuts it."""
 
@@ -105,7 +106,7 @@ class Process:
                 self.end(
                     1,
                     f"no successful getUpdates for {silent:.0f} s: check the network and"
-                    " TELEGRAM_API_URL; the process ends so that its supervisor starts it again",
+                    f" TELEGRAM_API_URL; {STARTS_AGAIN}",
                 )
 
     def beat(self) -> None:
@@ -154,9 +155,21 @@ class Process:
         db.close()
 
     def _start(self, name: str, target: Callable[..., None], *args: Any) -> threading.Thread:
-        thread = threading.Thread(target=target, args=args, name=name, daemon=True)
+        thread = threading.Thread(
+            target=self._see_through, args=[name, target, *args], name=name, daemon=True
+        )
         thread.start()
         return thread
+
+    def _see_through(self, name: str, target: Callable[..., None], *args: Any) -> None:
+        """Do what a thread is for; without it the process would stay up and do half its work."""
+        try:
+            target(*args)
+        except BaseException as error:
+            self.code = 1
+            self.stop.set()  # before what takes memory: when none is left, telling fails as well
+            said = f"the thread {name} failed with {type(error).__name__}; {STARTS_AGAIN}"
+            log.critical(said, exc_info=error)
 
     def _on_signals(self) -> None:
         def ask(number: int, _frame: object) -> None:

@@ -1,4 +1,4 @@
-"""The ports of tests: another one each time, none that is taken, none that the system gives away."""
+"""The ports of tests: another each time, none that is taken, none that the system gives away."""
 
 from __future__ import annotations
 

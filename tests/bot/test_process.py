@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -178,6 +179,42 @@ def test_a_process_that_slept_is_not_silent(kit: ChatKit) -> None:
     clock.now += 100
     process.watch()
     assert not process.stop.is_set()
+
+
+class Careless(Process):
+    """Control: a thread that fails is nobody's business."""
+
+    def _see_through(self, name: str, target: Callable[..., None], *args: Any) -> None:
+        with suppress(MemoryError):
+            target(*args)
+
+
+@pytest.mark.parametrize("part", ["ledger", "crew", "poller"])
+@pytest.mark.parametrize("kind", [Process, Careless])
+def test_a_thread_that_fails_ends_the_process(
+    kit: ChatKit,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    kind: type[Process],
+    part: str,
+) -> None:
+    """With an error for its supervisor; one that does not care stays up and is half dead."""
+    process, failed = kind(kit.core, chores=[]), threading.Event()
+
+    def fail(*_: Any) -> None:
+        failed.set()
+        raise MemoryError
+
+    parts = {"ledger": kit.core.ledger, "crew": kit.core.crew, "poller": kit.core.seats[0].poller}
+    monkeypatch.setattr(parts[part], "work" if part == "crew" else "run", fail)
+
+    def look() -> None:
+        assert failed.wait(10)
+        process.stop.wait(1.0)
+
+    assert run(process, look) == (kind is Process)
+    said = f"failed with MemoryError; {bot.process.STARTS_AGAIN}"
+    assert (said in caplog.text) is (kind is Process)
 
 
 def test_a_lost_lease_makes_a_standby(kit: ChatKit, caplog: pytest.LogCaptureFixture) -> None:
