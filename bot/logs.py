@@ -243,12 +243,12 @@ class Writer:
                 records.append(self.queue.get_nowait())
         except Empty:
             pass
-        lines = [self._line(record) for record in records if record is not None]
-        self._report_lost(lines)
         try:
+            lines = [self._line(record) for record in records if record is not None]
+            self._report_lost(lines)
             self._write("".join(lines))
-        except (OSError, ValueError):
-            self.into.lost += len(lines)
+        except Exception:  # noqa: BLE001  a full disk, a closed stream, no memory: told when it is over
+            self.into.lost += sum(record is not None for record in records)
         return records[-1] is not None
 
     def _line(self, record: logging.LogRecord) -> str:

@@ -304,6 +304,26 @@ def test_a_closed_stdout_breaks_nothing() -> None:
     assert [line["event"] for line in page.objects()] == ["back", "log_lines_lost"]
 
 
+def test_without_memory_the_writer_lives_on() -> None:
+    """Lines that found none are counted, and told when there is some again."""
+    page, gone = Page(), [True]
+
+    def form(record: logging.LogRecord) -> str:
+        if gone[0]:
+            raise MemoryError
+        return logs.Json().format(record)
+
+    writer = logs.Writer(form, page)
+    for _ in range(2):
+        writer.into.handle(logging.makeLogRecord({"msg": "lost"}))
+    assert writer.step()
+    gone[0] = False
+    writer.into.handle(logging.makeLogRecord({"msg": "back"}))
+    assert writer.step()
+    events = [(line["event"], line.get("count")) for line in page.objects()]
+    assert events == [("back", None), ("log_lines_lost", 2)]
+
+
 def test_a_pipe_is_written_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     """A pipe that takes little at a time, or not now, gets every byte."""
     read, write = os.pipe()
