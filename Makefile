@@ -35,7 +35,7 @@ bench: $(VENV)/dev.stamp
 	$(BIN)/python -m bench.run
 
 chaos: $(VENV)/dev.stamp
-	$(BIN)/python -m pytest -m long -v -s tests/chaos
+	$(BIN)/python -m pytest -m long -v -s --ignore=tests/browser
 
 secrets:
 	@$(PYTHON) -m deploy.secrets

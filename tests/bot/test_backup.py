@@ -6,17 +6,20 @@ import io
 import shutil
 import threading
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
+from peewee import Model
 
 from bot.backup import backup, restore, write
 from bot.loader import collect, sources
 from bot.safekeeping import make
-from database import Database, bind, now, open_database
+from database import Database, Sqlite, bind, now, open_database
 from models import AnalyticsEvent, Failure, Inbox, Lease, PluginSwitch, Suspension, User
-from services import archives, envelopes
+from services import archives, envelopes, restores
 from services.migrations import migrate
 from services.snapshots import rows, snapshot
 from settings import Secret, Settings, SettingsError
@@ -113,6 +116,35 @@ def test_what_is_backed_up_comes_back(
     assert Lease.select().count() == 0
     assert User.create(telegram_id=3, first_name="C").id == 3
     new.close()
+    new.close_all()
+
+
+@ON_SQLITE
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_restore_that_fails_leaves_no_row(
+    settings: Settings,
+    database: Database,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    whole: bool,
+) -> None:
+    """What was put in before is gone; without the transaction, the control, it stays."""
+    assert backup(settings, tmp_path / "b.zip") == 0
+    there, put = elsewhere(settings, f"sqlite:///{tmp_path / 'new.db'}"), restores._put
+
+    def fail(model: type[Model], file: BinaryIO) -> int:
+        if model is AnalyticsEvent:
+            assert User.select().count() == 2
+            raise MemoryError
+        return put(model, file)
+
+    monkeypatch.setattr(restores, "_put", fail)
+    if not whole:
+        monkeypatch.setattr(Sqlite, "atomic", lambda self: nullcontext())
+    with pytest.raises(MemoryError):
+        restore(there, tmp_path / "b.zip")
+    new = open_database(there.database_url.reveal())
+    assert any(held(new).values()) is not whole
     new.close_all()
 
 

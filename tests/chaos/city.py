@@ -152,6 +152,11 @@ class City(Town):
         self._metrics[bot.pid] = f"http://127.0.0.1:{port}/metrics"
         return bot
 
+    def keep_metrics(self) -> None:
+        """Write down what each process that runs counts."""
+        for pid, address in self._metrics.items():
+            self._keep_metrics(address, f"metrics-{pid}")
+
     def metric(self, bot: Bot, name: str) -> float | None:
         """A number that a process tells; None while it does not answer."""
         try:

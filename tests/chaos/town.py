@@ -252,9 +252,11 @@ class Town:
 
     def keep_metrics(self) -> None:
         """Write down what the bot that runs counts, to be searched with everything else."""
-        address = f"http://127.0.0.1:{self._environ['METRICS_PORT']}/metrics"
+        self._keep_metrics(f"http://127.0.0.1:{self._environ['METRICS_PORT']}/metrics", "metrics")
+
+    def _keep_metrics(self, address: str, name: str) -> None:
         with suppress(OSError), urlopen(address, timeout=5) as answer:
-            (self._folder / "metrics").write_bytes(answer.read())
+            (self._folder / name).write_bytes(answer.read())
 
     def close(self) -> None:
         """Kill what still runs."""
