@@ -189,6 +189,8 @@ class Crew:
                     if self.over():
                         break
                     self._sleep(me)
+            except MemoryError:
+                raise  # it cannot be told what is half done: the next life begins with the inbox
             except Exception:
                 log.exception("a lane failed; its updates stay in the inbox")
                 self._stop.wait(0.5)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -193,11 +194,17 @@ def ask(plugin: str, hook: str, func: Callable[..., Any], *given: Any) -> Any:
     """Call a hook inside the plugin's boundary. Raises HookError for whatever the hook raises."""
     try:
         return GIVES.get(hook, _as_it_is)(func(*given))
-    except KeyboardInterrupt:
-        raise
     except BaseException as error:  # asyncio.CancelledError is no Exception
+        if interrupts(error):
+            raise
         log.error("the hook %s of %s failed", hook, plugin, exc_info=error)
         raise HookError(plugin, hook, error) from error
+
+
+def interrupts(error: BaseException) -> bool:
+    """Whether somebody at the terminal ends the program: nothing but its main thread hears that."""
+    ours = threading.current_thread() is threading.main_thread()
+    return ours and isinstance(error, KeyboardInterrupt)
 
 
 class HookError(Exception):

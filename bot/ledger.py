@@ -199,13 +199,13 @@ class Ledger:
         return len(self._waiting) >= self.batch or not self.has_room()
 
     def _flush(self) -> int:
+        groups: dict[int, list[Entry]] = {}
         with self._lock:
+            for entry in self._waiting:
+                groups.setdefault(entry.item.bot_id, []).append(entry)
             entries, self._waiting = self._waiting, []
         if not entries:
             return 0
-        groups: dict[int, list[Entry]] = {}
-        for entry in entries:
-            groups.setdefault(entry.item.bot_id, []).append(entry)
         trouble: Exception | None = None
         for group in groups.values():  # the lease of one bot is not that of another
             try:
@@ -228,6 +228,8 @@ class Ledger:
                 self.step()
             except Fenced:
                 return lost()
+            except MemoryError:
+                raise  # it cannot be told what is half done: the next life begins with the tables
             except Exception as error:
                 if is_outage(error):
                     log.warning("the database is away, the ledger waits: %s", error)

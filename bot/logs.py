@@ -17,6 +17,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from functools import lru_cache
 from queue import Empty, SimpleQueue
 from types import TracebackType
@@ -232,38 +233,42 @@ class Writer:
 
     def run(self) -> None:
         """Write until `stop`; between two writes it rests, so that not every record wakes it."""
-        while self.step():
+        while self.step() and not (self._hurry.is_set() and self.queue.empty()):
             self._hurry.wait(REST)
 
     def step(self) -> bool:
-        """Wait for a record and write all that are there; False when it was the last time."""
-        records = [self.queue.get()]
+        """Wait for a record and write all that are there; False when it was the last time.
+
+        A full disk, a closed stream, no memory, a plugin's `__str__` that ends the thread: whatever
+        it is costs its lines, and is told when it is over.
+        """
+        records: list[logging.LogRecord | None] = []
+        lost = self.into.lost
         try:
+            self._gather(records)
+            lines = [self._line(record) for record in records if record is not None]
+            if lost:
+                lines.append(self._form(_made("log_lines_lost", {"count": lost})) + "\n")
+            self._write("".join(lines))
+            self.into.lost -= lost
+        except BaseException:  # noqa: BLE001
+            self.into.lost += sum(record is not None for record in records)
+        return not records or records[-1] is not None
+
+    def _gather(self, records: list[logging.LogRecord | None]) -> None:
+        records.append(self.queue.get())
+        with suppress(Empty):
             while records[-1] is not None and len(records) < MOST_AT_ONCE:
                 records.append(self.queue.get_nowait())
-        except Empty:
-            pass
-        try:
-            lines = [self._line(record) for record in records if record is not None]
-            self._report_lost(lines)
-            self._write("".join(lines))
-        except Exception:  # noqa: BLE001  a full disk, a closed stream, no memory: told when it is over
-            self.into.lost += sum(record is not None for record in records)
-        return records[-1] is not None
 
     def _line(self, record: logging.LogRecord) -> str:
         try:
             return mask(self._form(record)) + "\n"
-        except Exception as error:  # noqa: BLE001  a record that cannot be shown is told as another
+        except BaseException as error:  # noqa: BLE001  what cannot be shown is told as another
             return mask(self._form(_unshowable(record, error))) + "\n"
 
-    def _report_lost(self, lines: list[str]) -> None:
-        lost, self.into.lost = self.into.lost, 0
-        if lost:
-            lines.append(self._form(_made("log_lines_lost", {"count": lost})) + "\n")
 
-
-def _unshowable(record: logging.LogRecord, error: Exception) -> logging.LogRecord:
+def _unshowable(record: logging.LogRecord, error: BaseException) -> logging.LogRecord:
     said = record.msg[:200] if isinstance(record.msg, str) else type(record.msg).__name__
     fields = {"of": record.name, "said": said, "error": type(error).__name__}
     return _made("log_record_unshowable", fields)

@@ -15,6 +15,7 @@ from bot import codec, letters
 from bot.breaker import Breaker, Fault
 from bot.client import Ambiguous, ApiTelegramException, Client, Stopping
 from bot.context import Context
+from bot.hooks import interrupts
 from bot.inbox import Item
 from bot.lease import Fenced
 from bot.ledger import Entry, Settled
@@ -316,7 +317,7 @@ def _follow_block(turn: Turn) -> None:
 
 def _goes_on(turn: Turn, error: BaseException) -> bool:
     """Whether the update is to be handled again, or by another process."""
-    if isinstance(error, Stopping | Fenced | Settled | KeyboardInterrupt):
+    if isinstance(error, Stopping | Fenced | Settled) or interrupts(error):
         return True
     return is_outage(error) and turn.item.waits < WAITS
 

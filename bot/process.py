@@ -52,6 +52,8 @@ class Process:
         self._silence = silence
         self._since = clock()
         self._asked = False
+        self._failed = False
+        """Whether one of its own threads failed: that may be an update's fault."""
         self._over = threading.Event()
         """Set when the leases are not needed any more: handlers that still run need them."""
         self._workers: list[threading.Thread] = []
@@ -69,8 +71,7 @@ class Process:
         self._start("beat", self._beat)
         for chore in self.chores:
             self._start("chore", self._repeat, chore)
-        while not self.stop.wait(0.5):
-            self.watch()
+        self._see_through("watch", self._keep_watch)
         self._finish(ledger)
         log.info("the bot has stopped")
         return self.code
@@ -129,6 +130,10 @@ class Process:
         log.critical(sentence)
         return None
 
+    def _keep_watch(self) -> None:
+        while not self.stop.wait(0.5):
+            self.watch()
+
     def _beat(self) -> None:
         while not self._over.is_set():
             try:
@@ -166,7 +171,8 @@ class Process:
         try:
             target(*args)
         except BaseException as error:
-            self.code = 1
+            self._failed = True
+            self.code = self.code if self.stop.is_set() else 1
             self.stop.set()  # before what takes memory: when none is left, telling fails as well
             said = f"the thread {name} failed with {type(error).__name__}; {STARTS_AGAIN}"
             log.critical(said, exc_info=error)
@@ -203,7 +209,10 @@ class Process:
         self._start("last", self._hand_over).join(2.5)
 
     def _hand_over(self) -> None:
-        """The last writes; who does not get to write in time leaves them to the next start."""
+        """The last writes; who does not get to write in time leaves them to the next start.
+
+        What was running when a thread failed stays under suspicion, as after a crash.
+        """
         self._try(self.core.ledger.flush)
         for seat in self.core.seats:  # one bot's lost lease is not the others'
             self._try(partial(self._leave, seat))
@@ -212,7 +221,8 @@ class Process:
         if seat.led:
             with db.atomic():
                 seat.lease.check()
-                self.core.inbox.exonerate(seat.bot_id)
+                if not self._failed:
+                    self.core.inbox.exonerate(seat.bot_id)
         seat.lease.release(heir=self.again)
 
     def _try(self, last: Callable[[], object]) -> None:

@@ -70,7 +70,11 @@ class Watcher:
 
     def _try(self, changed: Sequence[str]) -> bool:
         """Begin anew when the plugins pass their trial."""
-        if (said := self._trial()) is not None:
+        try:
+            said = self._trial()
+        except OSError as error:
+            said = f"the trial could not be begun: {error}"
+        if said is not None:
             refuse(said, files=_names(changed))
             return False
         log.info("plugins_changed", extra={"files": _names(changed)})

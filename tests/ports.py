@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import secrets
 import socket
 
 LOWEST, SHARE = 20_000, 1_000
@@ -29,10 +30,13 @@ def _is_free(port: int) -> bool:
 
 
 _ports = itertools.cycle(_share())
-for _ in range(os.getpid() % SHARE):  # processes of one worker, and runs at the same time
+for _ in range(secrets.randbelow(SHARE)):  # runs at the same time seldom meet
     next(_ports)
 
 
 def free_port() -> int:
-    """A port on which nothing listens, another one each time."""
-    return next(port for port in _ports if _is_free(port))
+    """A port on which nothing listens, another one each time. Raises OSError when all are taken."""
+    for port in itertools.islice(_ports, SHARE):
+        if _is_free(port):
+            return port
+    raise OSError("every port of the share is taken")

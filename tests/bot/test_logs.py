@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import logging
@@ -322,6 +323,51 @@ def test_without_memory_the_writer_lives_on() -> None:
     assert writer.step()
     events = [(line["event"], line.get("count")) for line in page.objects()]
     assert events == [("back", None), ("log_lines_lost", 2)]
+
+
+def test_lines_lost_one_time_after_the_other_are_all_counted() -> None:
+    """A stream that takes nothing three times: the line afterwards tells of all three."""
+    page, closed = Page(), Page()
+    writer = logs.Writer(logs.Json().format, page)
+    closed.close()
+    for write in (closed.write, closed.write, closed.write, page.write):
+        writer._write = write
+        writer.into.handle(logging.makeLogRecord({"msg": "line"}))
+        assert writer.step()
+    writer.into.handle(logging.makeLogRecord({"msg": "line"}))
+    assert writer.step()
+    assert [line.get("count") for line in page.objects()] == [None, 3, None]
+
+
+@pytest.mark.parametrize("error", [SystemExit, asyncio.CancelledError, MemoryError])
+def test_a_value_cannot_end_the_writer(error: type[BaseException]) -> None:
+    """A plugin's own `__str__` runs in its thread."""
+
+    class Odd:
+        def __str__(self) -> str:
+            raise error
+
+    page = Page()
+    writer = logs.Writer(logs.Json().format, page)
+    writer.into.handle(logging.makeLogRecord({"msg": Odd()}))
+    writer.into.handle(logging.makeLogRecord({"msg": "next"}))
+    assert writer.step()
+    assert [line["event"] for line in page.objects()] == ["log_record_unshowable", "next"]
+
+
+def test_the_writer_ends_though_its_last_word_was_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What tells it to end may be among what was lost for want of memory."""
+    writer = logs.Writer(logs.Json().format, Page())
+
+    def gather(records: list[logging.LogRecord | None]) -> None:
+        writer.queue.get()
+        raise MemoryError
+
+    monkeypatch.setattr(writer, "_gather", gather)
+    writer.start()
+    began = time.monotonic()
+    writer.stop()
+    assert time.monotonic() - began < logs.PATIENCE and not writer._thread.is_alive()
 
 
 def test_a_pipe_is_written_whole(monkeypatch: pytest.MonkeyPatch) -> None:

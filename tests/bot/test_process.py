@@ -22,8 +22,8 @@ from bot.lease import Lease
 from bot.process import Process, begin_again
 from bot.testing import ChatKit
 from database import Database, db
+from models import Failure, Role, User
 from models import Inbox as Row
-from models import Role, User
 from sandbox.telegram import Telegram
 from services import failures, users
 from services.plugins import Rest
@@ -215,6 +215,72 @@ def test_a_thread_that_fails_ends_the_process(
     assert run(process, look) == (kind is Process)
     said = f"failed with MemoryError; {bot.process.STARTS_AGAIN}"
     assert (said in caplog.text) is (kind is Process)
+
+
+@pytest.mark.parametrize("fails", [True, False])
+def test_what_ran_when_a_thread_failed_stays_under_suspicion(
+    kit: ChatKit, monkeypatch: pytest.MonkeyPatch, fails: bool
+) -> None:
+    """It may have been its fault, and must not end the next life too; a clean end clears it."""
+    seat = kit.core.seats[0]
+    row = {"bot_id": kit.bot_id, "update_id": 1, "lane": 1, "kind": "message", "payload": "{}"}
+    Row.create(**row, state="new", attempts=1)
+    ready = threading.Event()
+
+    def work() -> None:
+        wait_for(lambda: seat.led)
+        ready.set()
+        if fails:
+            raise MemoryError
+
+    monkeypatch.setattr(kit.core.crew, "work", work)
+    process = make(kit, chores=[])
+    assert run(process, lambda: wait_for(ready.is_set)) == fails
+    assert Row.get().attempts == fails
+
+
+def test_a_handler_cannot_interrupt_the_bot(kit: ChatKit) -> None:
+    """In a lane KeyboardInterrupt is a failure like any other: nobody is at a terminal there."""
+
+    def interrupt(ctx: Any) -> str:
+        raise KeyboardInterrupt
+
+    object.__setattr__(kit.registry.commands["ping"], "func", interrupt)
+
+    def talk() -> None:
+        kit.telegram.send(kit.bot_id, 1002, 1002, text="/ping")
+        wait_for(lambda: {row.state for row in Row.select()} == {"failed"})
+
+    assert run(make(kit), talk) == 0
+    assert [failure.error for failure in Failure.select()] == ["KeyboardInterrupt"]
+
+
+def test_a_watchdog_that_fails_ends_the_process(
+    kit: ChatKit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The main thread is one of its own too; the leases are given up as at any end."""
+    process = make(kit, chores=[])
+
+    def fail() -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(process, "watch", fail)
+    assert run(process, lambda: wait_for(process.stop.is_set)) == 1
+    assert Lease(f"poller:{kit.bot_id}", owner="next", dead=lambda owner: False).step()
+
+
+def test_who_fails_at_the_end_does_not_change_how_it_ended(
+    kit: ChatKit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A signal asked for the end: that it came is no error."""
+
+    def fail_late(*_: Any) -> None:
+        assert kit.core.parts.stop.wait(10)
+        raise MemoryError
+
+    monkeypatch.setattr(kit.core.ledger, "run", fail_late)
+    process = make(kit, chores=[])
+    assert run(process, lambda: wait_for(lambda: kit.core.seats[0].led)) == 0
 
 
 def test_a_lost_lease_makes_a_standby(kit: ChatKit, caplog: pytest.LogCaptureFixture) -> None:
