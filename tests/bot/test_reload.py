@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 from pathlib import Path
@@ -85,6 +86,20 @@ def test_a_broken_plugin_leaves_the_bot_as_it_is(
     assert caplog.messages == ["plugins_not_reloaded", *said]
     assert [record.levelname for record in caplog.records] == ["ERROR"] * 3
     assert vars(caplog.records[0])["files"] == "ping.py"
+
+
+def test_a_trial_that_cannot_begin_is_told(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
+    """Without room for another process the bot stays as it is, and goes on looking."""
+
+    def trial() -> str | None:
+        raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+
+    watcher = Watcher([scene.folder], snapshot([scene.folder]), restart=scene.restart, trial=trial)
+    (scene.folder / "ping.py").write_text("one = 11\n")
+    watcher.step(0.0)
+    with caplog.at_level(logging.ERROR):
+        assert not watcher.step(1.0)
+    assert "the trial could not be begun" in caplog.messages[1] and not scene.restarts
 
 
 def test_a_mended_plugin_is_taken(scene: Scene) -> None:
