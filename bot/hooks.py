@@ -207,11 +207,21 @@ def interrupts(error: BaseException) -> bool:
     return ours and isinstance(error, KeyboardInterrupt)
 
 
+def words_of(error: BaseException) -> str:
+    """What an exception says; one whose words fail, as a plugin's own class may, has none."""
+    try:
+        return str(error)
+    except BaseException as failed:
+        if interrupts(failed):
+            raise
+        return ""
+
+
 class HookError(Exception):
     """A hook of a plugin raised; `__cause__` is what."""
 
     def __init__(self, plugin: str, hook: str, error: BaseException) -> None:
-        super().__init__(f"{hook}() failed: {type(error).__name__}: {error}"[:300])
+        super().__init__(f"{hook}() failed: {type(error).__name__}: {words_of(error)}"[:300])
         self.plugin = plugin
         self.hook = hook
         self.error = error

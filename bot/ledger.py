@@ -161,6 +161,8 @@ class Ledger:
             return False
         try:
             return self._flush() > 0
+        except MemoryError:
+            raise
         except Exception:  # noqa: BLE001 - it happens again at once in the ledger's own thread
             self._troubled = True
             self._bell.set()

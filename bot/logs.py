@@ -234,7 +234,8 @@ class Writer:
     def run(self) -> None:
         """Write until `stop`; between two writes it rests, so that not every record wakes it."""
         while self.step() and not (self._hurry.is_set() and self.queue.empty()):
-            self._hurry.wait(REST)
+            with suppress(MemoryError):
+                self._hurry.wait(REST)
 
     def step(self) -> bool:
         """Wait for a record and write all that are there; False when it was the last time.
@@ -252,8 +253,9 @@ class Writer:
             self._write("".join(lines))
             self.into.lost -= lost
         except BaseException:  # noqa: BLE001
-            self.into.lost += sum(record is not None for record in records)
-        return not records or records[-1] is not None
+            self.into.lost += len(records) - (None in records)
+            time.sleep(REST)
+        return None not in records
 
     def _gather(self, records: list[logging.LogRecord | None]) -> None:
         records.append(self.queue.get())

@@ -15,7 +15,7 @@ from bot import codec, letters
 from bot.breaker import Breaker, Fault
 from bot.client import Ambiguous, ApiTelegramException, Client, Stopping
 from bot.context import Context
-from bot.hooks import interrupts
+from bot.hooks import interrupts, words_of
 from bot.inbox import Item
 from bot.lease import Fenced
 from bot.ledger import Entry, Settled
@@ -325,15 +325,9 @@ def _goes_on(turn: Turn, error: BaseException) -> bool:
 def _is_excused(error: BaseException) -> bool:
     """Whether Telegram is out of order, or refuses what no plugin can help."""
     code = getattr(error, "error_code", 500 if isinstance(error, Ambiguous) else 0)
-    return code == 403 or code >= 500 or (code == 400 and any(map(_said(error).count, BLAMELESS)))
-
-
-def _said(error: BaseException) -> str:
-    """What an exception says; one whose words fail has none."""
-    try:
-        return str(error)
-    except Exception:  # noqa: BLE001 - a plugin's own class
-        return ""
+    return (
+        code == 403 or code >= 500 or (code == 400 and any(map(words_of(error).count, BLAMELESS)))
+    )
 
 
 def _let_go(error: BaseException | None) -> None:
@@ -344,7 +338,7 @@ def _let_go(error: BaseException | None) -> None:
 
 
 def _blocked_by_user(error: BaseException) -> bool:
-    text = _said(error)
+    text = words_of(error)
     return getattr(error, "error_code", None) == 403 and (
         "bot was blocked by the user" in text or "user is deactivated" in text
     )
@@ -360,7 +354,7 @@ def failure_of(turn: Turn, error: BaseException) -> dict[str, Any]:
         "plugin": turn.handler.plugin if turn.handler else "",
         "handler": turn.handler.name if turn.handler else "",
         "error": name,
-        "message": mask(_said(error))[:1000],
+        "message": mask(words_of(error))[:1000],
         "traceback": mask("".join(traceback.format_exception(error)))[-20_000:],
         "fingerprint": hashlib.sha256(f"{turn.label}|{name}|{place}".encode()).hexdigest(),
         "chat_id": column_id(turn.ctx.chat.id) if turn.ctx.chat else None,

@@ -108,10 +108,6 @@ class Poller:
         self.lanes.expect(self.client.bot_id)
         free = max(0, self.threads - self.lanes.busy())
         items = self._perform(partial(self._accept, updates, free, tracing.here()))
-        self._offset = 1 + max(
-            (u["update_id"] for u in updates if type(u.get("update_id")) is int),
-            default=(self._offset or 1) - 1,
-        )
         # An id that is known may have been committed when nobody was told so: by a commit whose
         # answer was lost, or by a former holder of the lease.
         fresh = {item.update_id for item in items}
@@ -119,6 +115,11 @@ class Poller:
         self._note([*(item.kind for item in items), *map(kind_of, known)], len(known))
         self.lanes.wake(lanes_of(self.client.bot_id, known))
         self.lanes.put(items)
+        # Not before: what failed on the way to its lane comes again, and wakes it.
+        self._offset = 1 + max(
+            (u["update_id"] for u in updates if type(u.get("update_id")) is int),
+            default=(self._offset or 1) - 1,
+        )
         return len(items)
 
     def _note(self, kinds: list[str], duplicates: int) -> None:

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -174,8 +175,9 @@ class Process:
             self._failed = True
             self.code = self.code if self.stop.is_set() else 1
             self.stop.set()  # before what takes memory: when none is left, telling fails as well
-            said = f"the thread {name} failed with {type(error).__name__}; {STARTS_AGAIN}"
-            log.critical(said, exc_info=error)
+            with suppress(MemoryError):
+                said = f"the thread {name} failed with {type(error).__name__}; {STARTS_AGAIN}"
+                log.critical(said, exc_info=error)
 
     def _on_signals(self) -> None:
         def ask(number: int, _frame: object) -> None:
@@ -206,7 +208,10 @@ class Process:
         self.core.crew.end()
         ledger.join(2.0)
         self._over.set()
-        self._start("last", self._hand_over).join(2.5)
+        try:
+            self._start("last", self._hand_over).join(2.5)
+        except (RuntimeError, MemoryError):  # no thread can be started any more
+            self._hand_over()
 
     def _hand_over(self) -> None:
         """The last writes; who does not get to write in time leaves them to the next start.

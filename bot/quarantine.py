@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import Enum
 from random import random as chance
 
@@ -86,7 +86,6 @@ class Quarantine:
 
         A process that dies of an update dies at once; a slow one shall not hold up the others.
         """
-        self._turn.acquire()
         once = threading.Lock()
 
         def give_way() -> None:
@@ -97,8 +96,10 @@ class Quarantine:
         seconds = self._patience * (100 if item.attempts == KILLS - 1 else 1)
         timer = threading.Timer(seconds, give_way)
         timer.daemon = True
-        timer.start()
+        self._turn.acquire()
         try:
+            with suppress(RuntimeError, MemoryError):  # then the others wait for it
+                timer.start()
             yield
         finally:
             timer.cancel()

@@ -94,17 +94,24 @@ class Turns:
         While the lease or the database is away, the update waits here: it is not the plugin's
         fault, and nothing is lost.
         """
-        if seconds := self.quarantine.postpones(item):
-            self.ledger.dismiss()
-            later = threading.Timer(seconds, self.send_on, [partial(self._resume, item)])
-            later.daemon = True
-            later.start()
+        if (seconds := self.quarantine.postpones(item)) and self._postpone(item, seconds):
             return False
         if not self.desks[item.bot_id].lease.valid():
             self.ledger.dismiss()
             if not self._admit(item):
                 return False
         return self._see_through(item, partial(self._handle, item))
+
+    def _postpone(self, item: Item, seconds: float) -> bool:
+        """Run an update later; False when there is no thread to wait for it: then it runs now."""
+        later = threading.Timer(seconds, self.send_on, [partial(self._resume, item)])
+        later.daemon = True
+        try:
+            later.start()
+        except (RuntimeError, MemoryError):
+            return False
+        self.ledger.dismiss()
+        return True
 
     def _resume(self, item: Item) -> None:
         """Run an update that was postponed, and let its lane go on."""

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from peewee import IntegerField
 
-from bot.hooks import TAKES
+from bot.hooks import TAKES, HookError, words_of
 from bot.plugin import Plugin
 from bot.registry import Registry
 from bot.rules import DeclarationError
@@ -310,3 +310,15 @@ def test_a_handler_may_ask(folder: Path) -> None:
 def test_cancelled_is_no_exception() -> None:
     """Why the boundary catches more than Exception."""
     assert not issubclass(asyncio.CancelledError, Exception)
+
+
+@pytest.mark.parametrize("error", [SystemExit, MemoryError, ValueError])
+def test_an_exception_whose_words_fail_has_none(error: type[BaseException]) -> None:
+    """What a plugin raises may end whoever asks what it says."""
+
+    class Odd(Exception):
+        def __str__(self) -> str:
+            raise error
+
+    assert words_of(Odd()) == ""
+    assert str(HookError("notes", "health", Odd())) == "health() failed: Odd: "

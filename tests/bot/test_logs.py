@@ -355,6 +355,28 @@ def test_a_value_cannot_end_the_writer(error: type[BaseException]) -> None:
     assert [line["event"] for line in page.objects()] == ["log_record_unshowable", "next"]
 
 
+def test_the_writer_finds_no_memory_for_its_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It rests in another way, and goes on."""
+    page = Page()
+    writer = logs.Writer(logs.Json().format, page)
+    turns = iter([MemoryError, MemoryError])
+
+    rest = writer._hurry.wait
+
+    def wait(seconds: float) -> bool:
+        if error := next(turns, None):
+            raise error
+        return rest(seconds)
+
+    monkeypatch.setattr(writer._hurry, "wait", wait)
+    writer.start()
+    for _ in range(3):
+        writer.into.handle(logging.makeLogRecord({"msg": "line"}))
+        time.sleep(3 * logs.REST)
+    writer.stop()
+    assert len(page.lines()) == 3
+
+
 def test_the_writer_ends_though_its_last_word_was_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     """What tells it to end may be among what was lost for want of memory."""
     writer = logs.Writer(logs.Json().format, Page())

@@ -255,18 +255,44 @@ def test_a_handler_cannot_interrupt_the_bot(kit: ChatKit) -> None:
     assert [failure.error for failure in Failure.select()] == ["KeyboardInterrupt"]
 
 
+@pytest.mark.parametrize("poor", [False, True])
 def test_a_watchdog_that_fails_ends_the_process(
-    kit: ChatKit, monkeypatch: pytest.MonkeyPatch
+    kit: ChatKit, monkeypatch: pytest.MonkeyPatch, poor: bool
 ) -> None:
-    """The main thread is one of its own too; the leases are given up as at any end."""
+    """The main thread is one of its own; the leases are given up though no word can be said."""
     process = make(kit, chores=[])
 
-    def fail() -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        wait_for(lambda: kit.core.seats[0].led)
         raise MemoryError
 
     monkeypatch.setattr(process, "watch", fail)
+    if poor:
+        monkeypatch.setattr(bot.process.log, "critical", fail)
     assert run(process, lambda: wait_for(process.stop.is_set)) == 1
     assert Lease(f"poller:{kit.bot_id}", owner="next", dead=lambda owner: False).step()
+
+
+def test_what_failed_on_its_way_to_a_lane_comes_again(
+    kit: ChatKit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After the commit and before the lane has it: Telegram is not told yet, and repeats it."""
+    put, tries = kit.core.lanes.put, list[int]()
+
+    def fail_once(items: Any) -> None:
+        tries.append(len(items))
+        if len(tries) == 1:
+            raise MemoryError
+        put(items)
+
+    monkeypatch.setattr(kit.core.lanes, "put", fail_once)
+
+    def talk() -> None:
+        kit.telegram.send(kit.bot_id, 1002, 1002, text="/ping")
+        wait_for(lambda: kit.bob.texts == ["pong"])
+
+    assert run(make(kit), talk) == 0
+    assert tries[:2] == [1, 0] and User.get(User.telegram_id == 1002).total_messages == 1
 
 
 def test_who_fails_at_the_end_does_not_change_how_it_ended(

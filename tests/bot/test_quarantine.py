@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from pathlib import Path
 
@@ -68,6 +69,21 @@ def test_an_update_that_killed_three_times_is_set_aside(
         assert kit.bob.texts == ([] if kills == KILLS else ["pong"])
         aside = [row.error for row in Failure.select()]
         assert aside == (["ProcessKilled"] if kills == KILLS else [])
+
+
+def test_without_another_thread_the_turn_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A suspect that nobody can watch runs all the same, and the next one after it."""
+    quarantine, ran = Quarantine(), list[int]()
+
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refuse)
+        for number in range(2):
+            with quarantine.alone(recovered(1)):
+                ran.append(number)
+    assert ran == [0, 1] and not quarantine._turn.locked()
 
 
 def test_a_last_chance_holds_up_nobody_else(
