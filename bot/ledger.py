@@ -162,7 +162,7 @@ class Ledger:
         try:
             return self._flush() > 0
         except MemoryError:
-            raise
+            raise  # as in `run`
         except Exception:  # noqa: BLE001 - it happens again at once in the ledger's own thread
             self._troubled = True
             self._bell.set()

@@ -356,7 +356,7 @@ def test_a_value_cannot_end_the_writer(error: type[BaseException]) -> None:
 
 
 def test_the_writer_finds_no_memory_for_its_rest(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It rests in another way, and goes on."""
+    """It goes on without one."""
     page = Page()
     writer = logs.Writer(logs.Json().format, page)
     turns = iter([MemoryError, MemoryError])
