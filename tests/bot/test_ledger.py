@@ -240,3 +240,21 @@ def test_the_last_of_several_changes_counts(database: Database) -> None:
     assert life.get((7, 5, 5)) is not None
     life.keep(Change((7, 5, 5), None))
     assert life.get((7, 5, 5)) is None
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_without_memory_nobody_goes_on_as_if_nothing_were(database: Database) -> None:
+    """What is half done cannot be told: it is raised, and the next life begins with the tables."""
+
+    def committed(items: Sequence[Item]) -> None:
+        raise MemoryError
+
+    ledger = Ledger({}, slots=8, committed=committed)
+    assert ledger.admit()
+    ledger.add(Entry(Item(7, 1, 1, "message", {})))
+    with pytest.raises(MemoryError):
+        ledger.help_out()
+    assert ledger.admit()
+    ledger.add(Entry(Item(7, 2, 1, "message", {})))
+    with pytest.raises(MemoryError):
+        ledger.run(threading.Event(), lambda: None)

@@ -103,3 +103,23 @@ def test_a_last_chance_holds_up_nobody_else(
             assert time.monotonic() < deadline
             kit.step()
         assert kit.bob.texts == ["pong"] and {row.state for row in Row.select()} == {"done"}
+
+
+def test_a_last_chance_that_cannot_wait_comes_now(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where no thread starts that would wait for it: its lane is not stranded, nor its place."""
+
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with ChatKit(PLUGINS, database=database) as kit:
+        kit.telegram.send(kit.bot_id, 1002, 1002, text="/ping")
+        monkeypatch.setattr(kit.core.lanes, "put", lambda items: None)
+        kit.core.seats[0].poller.step(0)
+        Row.update(attempts=2).execute()
+        with monkeypatch.context() as patched:
+            patched.setattr(threading.Timer, "start", refuse)
+            kit.restart()
+        assert kit.bob.texts == ["pong"] and {row.state for row in Row.select()} == {"done"}
+        assert kit.core.ledger._free == kit.core.parts.settings.threads
