@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import re
 import sqlite3
-import threading
 import time
-from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -19,8 +18,11 @@ import peewee
 import psycopg2
 from playhouse.pool import MaxConnectionsExceeded, PooledPostgresqlDatabase, PooledSqliteDatabase
 
+from turnstile import Turnstile
+
 WAIT = 10.0  # seconds for the turn to write, and for a connection of the pool
 MIGRATING = 0x57EAD7  # key of the lock that one migrating process holds
+LAZY = 3  # commits in a row that do not wait for the disk, where none has to
 
 _PRAGMAS = {
     "busy_timeout": 10_000,
@@ -61,51 +63,6 @@ def as_param(at: datetime) -> datetime | str:
     return at.isoformat(" ") if db.param == "?" else at
 
 
-class Turnstile:
-    """A lock that serves threads in the order they came, so that none starves."""
-
-    def __init__(self) -> None:
-        self._guard = threading.Lock()
-        self._queue: deque[tuple[int, threading.Lock]] = deque()
-        self._holder: int | None = None
-
-    def mine(self) -> bool:
-        """Whether the calling thread holds the lock."""
-        return self._holder == threading.get_ident()
-
-    def acquire(self, timeout: float) -> bool:
-        """Wait for the turn, at most `timeout` seconds; whether it came."""
-        me = threading.get_ident()
-        with self._guard:
-            if self._holder is None:
-                self._holder = me
-                return True
-            turn = threading.Lock()
-            turn.acquire()
-            self._queue.append((me, turn))
-        came = False
-        try:
-            came = turn.acquire(timeout=timeout)
-        finally:
-            came = came or self._leave(me, turn)
-        return came
-
-    def release(self) -> None:
-        """Hand the lock to the thread that waits longest."""
-        with self._guard:
-            self._holder = None
-            if self._queue:
-                self._holder, turn = self._queue.popleft()
-                turn.release()
-
-    def _leave(self, me: int, turn: threading.Lock) -> bool:
-        """Leave the queue; True when the lock was handed over at the last moment."""
-        with self._guard:
-            if self._holder != me:
-                self._queue.remove((me, turn))
-            return self._holder == me
-
-
 class Rows:
     """The whole result of a statement, behind the face of a cursor."""
 
@@ -144,6 +101,7 @@ class Sqlite(PooledSqliteDatabase):  # type: ignore[misc]
     def __init__(self, path: Path) -> None:
         self.path = path
         self._writer = Turnstile()
+        self._owed = 0
         super().__init__(
             str(path),
             max_connections=None,
@@ -167,7 +125,40 @@ class Sqlite(PooledSqliteDatabase):  # type: ignore[misc]
     def commit(self) -> None:
         """Commit, and let the next thread write; after an error the turn lasts to the rollback."""
         super().commit()
+        self._owed = 0  # the disk was waited for, or `lazily` knows better
         self._end_turn()
+
+    @contextmanager
+    def lazily(self) -> Iterator[None]:
+        """A block whose commit outlives the process at once, and a power cut only after `settle`.
+
+        Any other commit waits for the disk for it too; after three in a row, one does.
+        """
+        owed = self._owed
+        if owed >= LAZY or dict(self._pragmas)["synchronous"] != "full":
+            yield
+            return
+        connection = self.connection()
+        connection.execute("PRAGMA synchronous = normal")
+        try:
+            yield
+            self._owed = owed + 1
+        finally:
+            try:
+                connection.execute("PRAGMA synchronous = full")
+            except sqlite3.Error:  # whoever comes next is to wait for the disk
+                self.manual_close()
+
+    def settle(self) -> None:
+        """Wait until all that was committed is on the disk. Raises OSError."""
+        owed, self._owed = self._owed, 0
+        if owed:
+            try:
+                with suppress(FileNotFoundError), Path(f"{self.path}-wal").open("rb") as log:
+                    os.fsync(log.fileno())
+            except OSError:
+                self._owed = owed
+                raise
 
     def rollback(self) -> None:
         """Undo; SQLite may have done so by itself, after a full disk for one."""
@@ -269,6 +260,13 @@ class Postgres(PooledPostgresqlDatabase):  # type: ignore[misc]
         """Undo; when the connection is gone the server has done so."""
         if self.is_closed() or not self._state.conn.closed:
             super().rollback()
+
+    def lazily(self) -> AbstractContextManager[None]:
+        """A block whose commit waits for the disk all the same: nobody here waits for it."""
+        return nullcontext()
+
+    def settle(self) -> None:
+        """Every commit has waited for the disk."""
 
     def serialise(self, key: int) -> None:
         """Wait until no other open transaction has passed here with the same key."""

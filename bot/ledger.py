@@ -81,7 +81,8 @@ class Ledger:
         clock: Callable[[], datetime] = now,
     ) -> None:
         self.leases = leases
-        self._local = current().local
+        self._database = current()
+        self._local = self._database.local
         self.batch = max(1, min(100, slots if self._local else slots // 2))
         self.period = period
         self.clock = clock
@@ -143,9 +144,11 @@ class Ledger:
             self.relay.finish()
         with self._committing:
             self._bell.clear()
-            count = self._flush()
+            with self._database.lazily():
+                count = self._flush()
             self._troubled = False
-            return count
+        self._database.settle()  # out of the way of other commits
+        return count
 
     def help_out(self) -> bool:
         """Commit what is there, for a caller who has nothing better to do; whether there was any.
@@ -160,7 +163,8 @@ class Ledger:
         if not self._committing.acquire(blocking=False):
             return False
         try:
-            return self._flush() > 0
+            with self._database.lazily():
+                return self._flush() > 0
         except MemoryError:
             raise  # as in `run`
         except Exception:  # noqa: BLE001 - it happens again at once in the ledger's own thread

@@ -13,8 +13,9 @@ import peewee
 import pytest
 
 import database as module
-from database import Sqlite, Turnstile, WriterBusy, is_outage
+from database import Sqlite, WriterBusy, is_outage
 from tests.together import failure, run_together
+from turnstile import Turnstile
 
 THREADS = 8
 
@@ -39,6 +40,56 @@ def test_sqlite_is_durable_and_checks_foreign_keys(sqlite: Sqlite) -> None:
     """WAL, FULL, ten seconds of patience and foreign keys hold on every connection."""
     pragmas = ("journal_mode", "synchronous", "busy_timeout", "foreign_keys")
     assert [sqlite.pragma(name) for name in pragmas] == ["wal", 2, 10_000, 1]
+
+
+def commit_lazily(sqlite: Sqlite) -> int:
+    """Count one up in a lazy block; how its commit waits for the disk, 2 being "full"."""
+    with sqlite.lazily():
+        with sqlite.atomic():
+            sqlite.execute_sql("UPDATE counter SET value = value + 1")
+        return int(sqlite.pragma("synchronous"))
+
+
+def test_one_commit_in_four_waits_for_the_disk(sqlite: Sqlite) -> None:
+    """Three in a row may be lazy; one that is not, and `settle`, let the next three be so."""
+    assert [commit_lazily(sqlite) for _ in range(9)] == [1, 1, 1, 2, 1, 1, 1, 2, 1]
+    with sqlite.atomic():
+        sqlite.execute_sql("UPDATE counter SET value = value + 1")
+    assert [commit_lazily(sqlite) for _ in range(4)] == [1, 1, 1, 2]
+    assert commit_lazily(sqlite) == 1
+    sqlite.settle()
+    assert [commit_lazily(sqlite) for _ in range(4)] == [1, 1, 1, 2]
+    assert value(sqlite) == 19
+
+
+def test_a_lazy_block_that_fails_leaves_a_connection_that_waits(sqlite: Sqlite) -> None:
+    """Whatever went wrong, the next commit of the connection waits for the disk."""
+
+    def fail() -> None:
+        with sqlite.lazily(), sqlite.atomic():
+            raise LookupError
+
+    assert isinstance(failure(fail), LookupError)
+    assert sqlite.pragma("synchronous") == 2
+
+    def leave_open() -> None:
+        with sqlite.lazily():
+            sqlite.execute_sql("BEGIN")  # in it the pragma is refused
+
+    leave_open()
+    assert sqlite.is_closed() and sqlite.pragma("synchronous") == 2
+
+
+def test_a_disk_that_fails_is_waited_for_again(sqlite: Sqlite) -> None:
+    """What did not get to the disk is still owed to it; without a log nothing is."""
+    commit_lazily(sqlite)
+    path, sqlite.path = sqlite.path, sqlite.path.parent / "folder"
+    Path(f"{sqlite.path}-wal").mkdir()
+    assert isinstance(failure(sqlite.settle), OSError)
+    sqlite.path = path
+    assert [commit_lazily(sqlite) for _ in range(3)] == [1, 1, 2]
+    sqlite.close_all()
+    sqlite.settle()
 
 
 def test_threads_that_read_then_write_never_find_it_locked(sqlite: Sqlite) -> None:

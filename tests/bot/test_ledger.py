@@ -14,7 +14,7 @@ from bot.conversations import Change, Conversations, Open
 from bot.inbox import Inbox, Item
 from bot.lease import Fenced, Lease
 from bot.ledger import Entry, Ledger
-from database import Database
+from database import Database, Sqlite
 from models import AnalyticsEvent, Conversation, Failure, User
 from models import Inbox as Row
 from tests.bot.test_inbox import AT, make, message
@@ -61,6 +61,22 @@ def test_a_group_is_one_commit(database: Database) -> None:
     events = AnalyticsEvent.select().where(AnalyticsEvent.event_type == "message")
     assert [event.data for event in events] == [{"a": 1}, {}]
     assert Conversation.get().step == "a.b"
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_who_helps_out_does_not_wait_for_the_disk(database: Sqlite) -> None:
+    """But for one group in four; the ledger's own thread waits, also for what did not."""
+    database.pragma("synchronous", "full", permanent=True)
+    desk, owed = Desk(), list[int]()
+    items = desk.inbox.accept(7, [message(number) for number in range(1, 8)])
+    for item in items[:6]:
+        desk.finish(item)
+        assert desk.ledger.help_out()
+        owed.append(database._owed)
+    assert owed == [1, 2, 3, 0, 1, 2]
+    assert desk.ledger.step() == 0 and database._owed == 0
+    desk.finish(items[6])
+    assert desk.ledger.step() == 1 and database._owed == 0
 
 
 def test_the_last_activity_is_exact_to_the_minute(database: Database) -> None:
