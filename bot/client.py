@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
 import threading
 import time
@@ -10,31 +9,29 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from random import random as chance
 from typing import TYPE_CHECKING, Any, TypeVar
-from weakref import WeakValueDictionary
 
-from telebot import TeleBot, apihelper
 from telebot.apihelper import ApiTelegramException
-from telebot.storage import StateMemoryStorage
 
-from bot.answer import Answer, result_of, retry_after
+from bot.answer import result_of, retry_after
 from bot.form import attach, encode, form
 from bot.meter import Meter
+from bot.proxy import Bot, register
 from bot.retries import Retries
 from bot.sending import Sending, is_fine
 from bot.wire import Ambiguous, NeverSent, Reply
 
 if TYPE_CHECKING:
+    from telebot import TeleBot
+
     from bot.courier import Courier
     from bot.limits import Limits, Turn
     from bot.metrics import Metrics
-    from bot.outbox import Outbox
     from bot.wire import Wire
     from settings import Secret
 
 __all__ = ["Ambiguous", "ApiTelegramException", "Client", "Held", "NeverSent", "Stopping"]
 
 log = logging.getLogger(__name__)
-logging.getLogger("TeleBot").handlers.clear()  # telebot writes to stderr past our filters
 
 TIMEOUT = (10.0, 30.0)
 """Seconds to connect, and to read the answer."""
@@ -313,45 +310,3 @@ class Client:
             log.warning("%s may have been carried out: %s", method, error)
         if doubts >= TRIES:
             raise error
-
-
-class Bot(TeleBot):
-    """A TeleBot that holds no token, opens no connection and leaves the polling to us."""
-
-    def __init__(self, placeholder: str, client: Client) -> None:
-        super().__init__(placeholder, threaded=False, state_storage=StateMemoryStorage())
-        self.client = client
-
-    def download_file(self, file_path: str) -> bytes:
-        """Get a file; telebot's own way goes round the request sender."""
-        return self.client.download(file_path)
-
-    def infinity_polling(self, *_: Any, **__: Any) -> None:
-        """Do nothing: code written for telebot ends with this line, and the bot polls already."""
-
-    polling = infinity_polling
-
-
-_senders: WeakValueDictionary[str, Client | Outbox] = WeakValueDictionary()
-_numbers = itertools.count(1)
-
-
-def register(sender: Client | Outbox, bot_id: int) -> str:
-    """Give the placeholder that stands for the token in telebot, and route it to `sender`."""
-    placeholder = f"{bot_id}:placeholder-{next(_numbers)}"
-    _senders[placeholder] = sender
-    apihelper.CUSTOM_REQUEST_SENDER = _send  # type: ignore[assignment]
-    return placeholder
-
-
-def _send(_verb: str, url: str, **request: Any) -> Answer:
-    """Carry a request of telebot to the sender that its placeholder names."""
-    base, _, method = url.rpartition("/")
-    sender = _senders.get(base.rpartition("/bot")[2])
-    if sender is None:
-        raise LookupError(
-            "this TeleBot belongs to no running client: use the bot that the handler was given"
-        )
-    params, files = request.get("params"), request.get("files")
-    result = sender.call(method, params, files, timeout=request.get("timeout"))
-    return Answer(200, {"ok": True, "result": result})

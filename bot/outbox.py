@@ -9,8 +9,9 @@ from typing import Any
 
 from telebot import TeleBot
 
-from bot.client import Client, register
+from bot.client import Client
 from bot.form import encode
+from bot.proxy import register
 
 LISTS = {"sendMediaGroup", "copyMessages", "forwardMessages"}
 """Methods whose result is a list."""

@@ -12,6 +12,7 @@ from services.users import Sender
 Raw: TypeAlias = dict[str, Any]
 
 KIND = re.compile("[a-z_]{1,32}")
+PERSON = ("username", "first_name", "last_name", "language_code")
 LIMIT = 2**63
 """What a database column for Telegram's ids cannot hold any more."""
 
@@ -66,13 +67,16 @@ def sender_of(update: Raw, kind: str) -> Sender | None:
     person = event.get("from") or event.get("user")
     if not isinstance(person, dict) or (number := _id(person)) is None or person.get("is_bot"):
         return None
-    return Sender(
-        number,
-        _text(person.get("username"), 64),
-        _text(person.get("first_name"), 256) or "",
-        _text(person.get("last_name"), 256),
-        _text(person.get("language_code"), 16),
-    )
+    try:
+        return _sender(number, *map(person.get, PERSON))
+    except TypeError:  # a field is a list or an object, which no cache takes
+        return _sender.__wrapped__(number, *map(person.get, PERSON))
+
+
+@lru_cache(maxsize=2048)
+def _sender(number: int, username: Any, first: Any, last: Any, language: Any) -> Sender:
+    first_name, last_name = _text(first, 256) or "", _text(last, 256)
+    return Sender(number, _text(username, 64), first_name, last_name, _text(language, 16))
 
 
 def _text(value: Any, size: int) -> str | None:

@@ -196,6 +196,16 @@ def test_lanes_go_by_chat_then_user_then_poll(update: dict[str, Any], kind: str,
         assert lane_of(update, kind) == lane
 
 
+@pytest.mark.parametrize("odd", [["a"], {"a": "b"}, 7, True, None, "", 1.0])
+def test_of_odd_names_nothing_is_kept(odd: object) -> None:
+    """Whatever takes the place of a name, the person is known; and what is asked again is alike."""
+    person = {"id": 5, "is_bot": False, "first_name": odd, "username": odd, "last_name": "L"}
+    for _ in range(2):
+        assert sender_of({"message": {"from": person}}, "message") == (5, None, "", "L", None)
+    person["username"] = "a\0b"
+    assert sender_of({"message": {"from": person}}, "message") == (5, "ab", "", "L", None)
+
+
 def test_bots_and_channels_are_nobody() -> None:
     """Only people become users."""
     robot = {"message": {"from": {"id": 1, "is_bot": True}}}

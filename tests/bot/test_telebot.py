@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import io
+import itertools
 import json
 import logging
 import threading
@@ -12,8 +13,9 @@ import pytest
 from prometheus_client import generate_latest
 from telebot import TeleBot, apihelper, types
 from telebot.apihelper import ApiTelegramException
+from telebot.custom_filters import SimpleCustomFilter
 
-from bot import client as module
+from bot import proxy as module
 from bot.client import NeverSent, Stopping
 from bot.outbox import Outbox
 from bot.wire import Reply
@@ -151,6 +153,44 @@ def test_what_telebot_answers_from_the_outbox(desk: Desk) -> None:
     assert bot.forward_messages(7, 7, [1, 2]) == []
     assert bot.copy_messages(7, 7, [1, 2]) == []
     assert bot.send_media_group(7, [types.InputMediaPhoto("file_id")] * 2) == []
+
+
+class Long(SimpleCustomFilter):
+    """Whether a text has more than three letters."""
+
+    key = "is_long"
+
+    def check(self, message: types.Message) -> bool:
+        return len(message.text or "") > 3
+
+
+FILTERS: dict[str, list[object]] = {
+    "content_types": [None, ["text"], ["photo"], []],
+    "func": [None, lambda message: message.text == "/hi", lambda message: ""],
+    "regexp": [None, "H", "^x"],
+    "commands": [None, ["hi"], ["bye"]],
+    "chat_types": [None, ["private"], ["group"]],
+    "is_long": [None, True, False],
+    "unknown": [None, True],
+}
+
+
+@pytest.mark.parametrize("text", ["/hi", "hi there"])
+def test_filters_fit_as_telebot_has_it(desk: Desk, text: str) -> None:
+    """Each pair of filters, in either order, says what telebot's own look says."""
+    bot = desk.client.telebot
+    bot.add_custom_filter(Long())
+    message = types.Message.de_json({**MESSAGE, "text": text})  # type: ignore[no-untyped-call]
+    assert message.content_type == "text"
+    said = []
+    for one, other in itertools.permutations(FILTERS, 2):
+        for values in itertools.product(FILTERS[one], FILTERS[other]):
+            handler = {"filters": dict(zip((one, other), values, strict=True))}
+            ours = bool(bot._test_message_handler(handler, message))  # type: ignore[no-untyped-call]
+            theirs = TeleBot._test_message_handler(bot, handler, message)  # type: ignore[no-untyped-call]
+            assert ours == bool(theirs), handler
+            said.append(ours)
+    assert 50 < sum(said) < len(said) - 50
 
 
 def test_an_outbox_is_let_go(desk: Desk) -> None:
