@@ -29,7 +29,7 @@ LOOKS = 25
 """How much longer it may be busy with our own work, which blocks only when the database does."""
 LISTEN_EVERY = 16
 """After so many updates in a row the leader listens, when answers are on their way; with a database
-elsewhere, whose answers it hears there too, after half as many."""
+elsewhere, whose answers it hears there too, after a quarter of that: groups wait for each other."""
 T = TypeVar("T")
 
 
@@ -55,7 +55,7 @@ class Crew:
         self._stop = stop
         self._abandon = abandon
         self._patience = patience
-        self._listen_every = LISTEN_EVERY if local else LISTEN_EVERY // 2
+        self._listen_every = LISTEN_EVERY if local else LISTEN_EVERY // 4
         self._errands: deque[Callable[[], None]] = deque()
         self._leader = 0
         self._steps = self._listened = 0

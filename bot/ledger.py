@@ -144,8 +144,7 @@ class Ledger:
             self.relay.finish()
         with self._committing:
             self._bell.clear()
-            with self._database.lazily():
-                count = self._flush()
+            count = self._flush()
             self._troubled = False
         self._database.settle()  # out of the way of other commits
         return count
@@ -163,8 +162,7 @@ class Ledger:
         if not self._committing.acquire(blocking=False):
             return False
         try:
-            with self._database.lazily():
-                return self._flush() > 0
+            return self._flush() > 0
         except MemoryError:
             raise  # as in `run`
         except Exception:  # noqa: BLE001 - it happens again at once in the ledger's own thread
@@ -205,6 +203,7 @@ class Ledger:
         return len(self._waiting) >= self.batch or not self.has_room()
 
     def _flush(self) -> int:
+        """Commit what is there; the database may settle it with the disk later."""
         groups: dict[int, list[Entry]] = {}
         with self._lock:
             for entry in self._waiting:
@@ -215,7 +214,8 @@ class Ledger:
         trouble: Exception | None = None
         for group in groups.values():  # the lease of one bot is not that of another
             try:
-                self.commit_group(group)
+                with self._database.lazily():
+                    self.commit_group(group)
             except Exception as error:  # noqa: BLE001 - raised when the other bots had their turn
                 with self._lock:
                     self._waiting = group + self._waiting
