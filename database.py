@@ -6,8 +6,9 @@ import fcntl
 import os
 import re
 import sqlite3
+import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -22,7 +23,7 @@ from turnstile import Turnstile
 
 WAIT = 10.0  # seconds for the turn to write, and for a connection of the pool
 MIGRATING = 0x57EAD7  # key of the lock that one migrating process holds
-LAZY = 3  # commits in a row that do not wait for the disk, where none has to
+LAZY = 3  # groups that may be committed and not on the disk, where none has to wait
 
 _PRAGMAS = {
     "busy_timeout": 10_000,
@@ -98,10 +99,14 @@ class Sqlite(PooledSqliteDatabase):  # type: ignore[misc]
     local = True
     """Whether statements run in this process: another thread for them would only be in the way."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, sync: Callable[[int], object] = os.fsync) -> None:
+        """`sync` brings an open file to the disk."""
         self.path = path
         self._writer = Turnstile()
-        self._owed = 0
+        self._made = self._kept = 0
+        """How many lazy blocks there were, and of how many the disk has all."""
+        self._settling = threading.Lock()
+        self._sync = sync
         super().__init__(
             str(path),
             max_connections=None,
@@ -125,40 +130,42 @@ class Sqlite(PooledSqliteDatabase):  # type: ignore[misc]
     def commit(self) -> None:
         """Commit, and let the next thread write; after an error the turn lasts to the rollback."""
         super().commit()
-        self._owed = 0  # the disk was waited for, or `lazily` knows better
         self._end_turn()
 
     @contextmanager
     def lazily(self) -> Iterator[None]:
-        """A block whose commit outlives the process at once, and a power cut only after `settle`.
+        """A block whose commits outlive the process at once, and a power cut only after `settle`.
 
-        Any other commit waits for the disk for it too; after three in a row, one does.
+        With three such blocks behind it that nobody has settled, it settles them itself.
         """
-        owed = self._owed
-        if owed >= LAZY or dict(self._pragmas)["synchronous"] != "full":
+        if dict(self._pragmas)["synchronous"] != "full":
             yield
             return
         connection = self.connection()
         connection.execute("PRAGMA synchronous = normal")
         try:
             yield
-            self._owed = owed + 1
         finally:
             try:
                 connection.execute("PRAGMA synchronous = full")
-            except sqlite3.Error:  # whoever comes next is to wait for the disk
+            except BaseException as error:  # whoever comes next is to wait for the disk
                 self.manual_close()
+                if not isinstance(error, sqlite3.Error):
+                    raise
+            self._made += 1
+            if self._made - self._kept > LAZY:
+                with suppress(OSError):  # it stays owed, and whoever settles next learns of it
+                    self.settle()
 
     def settle(self) -> None:
-        """Wait until all that was committed is on the disk. Raises OSError."""
-        owed, self._owed = self._owed, 0
-        if owed:
-            try:
-                with suppress(FileNotFoundError), Path(f"{self.path}-wal").open("rb") as log:
-                    os.fsync(log.fileno())
-            except OSError:
-                self._owed = owed
-                raise
+        """Wait until all that was committed lazily is on the disk. Raises OSError."""
+        with self._settling:
+            if (made := self._made) == self._kept:
+                return
+            path = Path(f"{os.path.realpath(self.path)}-wal")  # beside what a link leads to
+            with suppress(FileNotFoundError), path.open("rb") as log:  # without one all is there
+                self._sync(log.fileno())
+            self._kept = made
 
     def rollback(self) -> None:
         """Undo; SQLite may have done so by itself, after a full disk for one."""

@@ -5,8 +5,8 @@ and, of people, with what else they are chosen by. Each one costs every message 
 PostgreSQL whoever is counted anew gets a new entry in all of them but the partial ones. So a status
 or a role that most people have is found by a walk along the newest, in the one index that begins
 with the key, and what is rare by an index of its own. That of a person's events is short, since
-each event goes into another page of it: times are not in it, and the few events of one person are
-sorted when they are asked for.
+each event goes into another page of it: times are not in it, and who asks for one person's takes
+them in the order of their keys. Asked for by time, PostgreSQL would walk through everybody's.
 """
 
 from __future__ import annotations

@@ -92,7 +92,7 @@ class Ledger:
         self._bell = threading.Event()
         self._lock = threading.Lock()
         self._committing = threading.Lock()
-        self._troubled = False
+        self._troubled = self._unsettled = False
         self.relay: Carrier | None = None
         """Sends groups without a thread that waits; with PostgreSQL."""
 
@@ -142,12 +142,24 @@ class Ledger:
         """Commit what is there now; raises as `step`."""
         if self.relay:
             self.relay.finish()
-        with self._committing:
-            self._bell.clear()
-            count = self._flush()
-            self._troubled = False
-        self._database.settle()  # out of the way of other commits
-        return count
+        try:
+            with self._committing:
+                self._bell.clear()
+                count = self._flush()
+                self._troubled = False
+                return count
+        finally:
+            self._settle()
+
+    def _settle(self) -> None:
+        """See to it that what is committed is on the disk too; no commit waits meanwhile."""
+        try:
+            self._database.settle()
+            self._unsettled = False
+        except OSError as error:
+            if not self._unsettled:
+                log.error("the disk does not take what is committed: %s", error)
+            self._unsettled = True
 
     def help_out(self) -> bool:
         """Commit what is there, for a caller who has nothing better to do; whether there was any.

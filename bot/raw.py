@@ -67,22 +67,21 @@ def sender_of(update: Raw, kind: str) -> Sender | None:
     person = event.get("from") or event.get("user")
     if not isinstance(person, dict) or (number := _id(person)) is None or person.get("is_bot"):
         return None
-    try:
-        return _sender(number, *map(person.get, PERSON))
-    except TypeError:  # a field is a list or an object, which no cache takes
-        return _sender.__wrapped__(number, *map(person.get, PERSON))
-
-
-@lru_cache(maxsize=2048)
-def _sender(number: int, username: Any, first: Any, last: Any, language: Any) -> Sender:
-    first_name, last_name = _text(first, 256) or "", _text(last, 256)
-    return Sender(number, _text(username, 64), first_name, last_name, _text(language, 16))
+    username, first, last, language = map(person.get, PERSON)
+    try:  # nearly everybody's can be taken as they are
+        words = "".join((username or "", first or "", last or "", language or ""))
+    except TypeError:
+        words = "\0"
+    if len(words) <= 64 and len(language or "") <= 16 and words.isprintable():
+        return Sender(number, username or None, first or "", last or None, language or None)
+    first, last = _text(first, 256) or "", _text(last, 256)
+    return Sender(number, _text(username, 64), first, last, _text(language, 16))
 
 
 def _text(value: Any, size: int) -> str | None:
     """A string that every database can hold: no NUL, no half of a surrogate pair, not too long."""
     if not value or not isinstance(value, str):
         return None
-    if len(value) <= size and value.isascii() and value.isprintable():
+    if len(value) <= size and value.isprintable():
         return value
     return value.encode("utf-8", "replace").decode().replace("\0", "")[:size] or None

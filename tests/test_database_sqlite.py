@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 import threading
 import time
@@ -42,54 +43,122 @@ def test_sqlite_is_durable_and_checks_foreign_keys(sqlite: Sqlite) -> None:
     assert [sqlite.pragma(name) for name in pragmas] == ["wal", 2, 10_000, 1]
 
 
-def commit_lazily(sqlite: Sqlite) -> int:
-    """Count one up in a lazy block; how its commit waits for the disk, 2 being "full"."""
+class Disk:
+    """Counts what it is asked to take, by the name of the file, and fails or waits on request."""
+
+    def __init__(self) -> None:
+        self.taken: list[str] = []
+        self.broken = False
+        self.free = threading.Event()
+        self.free.set()
+
+    def take(self, file: int) -> None:
+        """In place of fsync."""
+        if self.broken:
+            raise OSError(errno.EIO, "broken")
+        self.taken.append(str(Path(f"/proc/self/fd/{file}").readlink()))
+        assert self.free.wait(10)
+
+
+@pytest.fixture
+def disk(sqlite: Sqlite) -> Disk:
+    """What the file's log is brought to when no commit has waited for it."""
+    disk = Disk()
+    sqlite._sync = disk.take
+    return disk
+
+
+def commit_lazily(sqlite: Sqlite) -> None:
+    """Count one up without waiting for the disk."""
     with sqlite.lazily():
+        assert sqlite.pragma("synchronous") == 1
         with sqlite.atomic():
             sqlite.execute_sql("UPDATE counter SET value = value + 1")
-        return int(sqlite.pragma("synchronous"))
+    assert sqlite.pragma("synchronous") == 2
 
 
-def test_one_commit_in_four_waits_for_the_disk(sqlite: Sqlite) -> None:
-    """Three in a row may be lazy; one that is not, and `settle`, let the next three be so."""
-    assert [commit_lazily(sqlite) for _ in range(9)] == [1, 1, 1, 2, 1, 1, 1, 2, 1]
-    with sqlite.atomic():
-        sqlite.execute_sql("UPDATE counter SET value = value + 1")
-    assert [commit_lazily(sqlite) for _ in range(4)] == [1, 1, 1, 2]
-    assert commit_lazily(sqlite) == 1
+def test_one_group_in_four_waits_for_the_disk(sqlite: Sqlite, disk: Disk) -> None:
+    """Three in a row need not; another commit in between, even an empty one, hides none."""
+    waited = []
+    for _ in range(9):
+        commit_lazily(sqlite)
+        waited.append(len(disk.taken))
+        with sqlite.atomic():
+            sqlite.execute_sql("UPDATE counter SET value = value WHERE id = 7")
+    assert waited == [0, 0, 0, 1, 1, 1, 1, 2, 2]
     sqlite.settle()
-    assert [commit_lazily(sqlite) for _ in range(4)] == [1, 1, 1, 2]
-    assert value(sqlite) == 19
+    sqlite.settle()
+    assert disk.taken == [f"{sqlite.path}-wal"] * 3 and value(sqlite) == 9
 
 
-def test_a_lazy_block_that_fails_leaves_a_connection_that_waits(sqlite: Sqlite) -> None:
-    """Whatever went wrong, the next commit of the connection waits for the disk."""
+def test_a_lazy_block_that_fails_is_counted(sqlite: Sqlite, disk: Disk) -> None:
+    """What it had committed by then is owed, and the next commit of the connection waits."""
 
     def fail() -> None:
-        with sqlite.lazily(), sqlite.atomic():
+        with sqlite.lazily():
+            with sqlite.atomic():
+                sqlite.execute_sql("UPDATE counter SET value = value + 1")
             raise LookupError
 
     assert isinstance(failure(fail), LookupError)
     assert sqlite.pragma("synchronous") == 2
+    sqlite.settle()
+    assert len(disk.taken) == 1
 
-    def leave_open() -> None:
-        with sqlite.lazily():
-            sqlite.execute_sql("BEGIN")  # in it the pragma is refused
 
-    leave_open()
+def test_a_connection_that_stays_lazy_is_let_go(sqlite: Sqlite) -> None:
+    """In a transaction the pragma is refused: the next one to write has another connection."""
+    with sqlite.lazily():
+        sqlite.execute_sql("BEGIN")
     assert sqlite.is_closed() and sqlite.pragma("synchronous") == 2
 
 
-def test_a_disk_that_fails_is_waited_for_again(sqlite: Sqlite) -> None:
-    """What did not get to the disk is still owed to it; without a log nothing is."""
-    commit_lazily(sqlite)
-    path, sqlite.path = sqlite.path, sqlite.path.parent / "folder"
-    Path(f"{sqlite.path}-wal").mkdir()
+def test_a_disk_that_fails_is_asked_again(sqlite: Sqlite, disk: Disk) -> None:
+    """Whoever commits is not held up; what did not get there is still owed to it."""
+    disk.broken = True
+    for _ in range(5):
+        commit_lazily(sqlite)
     assert isinstance(failure(sqlite.settle), OSError)
-    sqlite.path = path
-    assert [commit_lazily(sqlite) for _ in range(3)] == [1, 1, 2]
-    sqlite.close_all()
-    sqlite.settle()
+    disk.broken = False
+    commit_lazily(sqlite)
+    assert len(disk.taken) == 1
+
+
+def test_a_slow_disk_holds_up_the_fourth(sqlite: Sqlite, disk: Disk) -> None:
+    """What it is taking is owed until it has it."""
+    commit_lazily(sqlite)
+    disk.free.clear()
+    settling = threading.Thread(target=sqlite.settle)
+    settling.start()
+    while not disk.taken:
+        time.sleep(0.001)
+    commit_lazily(sqlite)
+    commit_lazily(sqlite)
+    fourth = threading.Thread(target=commit_lazily, args=(sqlite,))
+    fourth.start()
+    fourth.join(0.2)
+    assert fourth.is_alive()
+    disk.free.set()
+    for thread in (settling, fourth):
+        thread.join(10)
+        assert not thread.is_alive()
+
+
+def test_the_log_is_beside_what_a_link_leads_to(tmp_path: Path) -> None:
+    """SQLite puts it there; when the file is closed all is there, and there is no log."""
+    disk, real = Disk(), tmp_path / "real.db"
+    sqlite3.connect(real).close()
+    (tmp_path / "link.db").symlink_to(real)
+    linked = Sqlite(tmp_path / "link.db", sync=disk.take)
+    linked.execute_sql("CREATE TABLE counter (id INTEGER PRIMARY KEY, value INTEGER)")
+    commit_lazily(linked)
+    linked.settle()
+    assert disk.taken == [f"{real}-wal"]
+    commit_lazily(linked)
+    linked.close()
+    linked.close_all()
+    linked.settle()
+    assert len(disk.taken) == 1 and not Path(f"{real}-wal").exists()
 
 
 def test_threads_that_read_then_write_never_find_it_locked(sqlite: Sqlite) -> None:

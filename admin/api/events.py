@@ -52,4 +52,5 @@ def list_events(asked: dict[str, Any]) -> Slice:
         query = query.where(AnalyticsEvent.created_at >= asked["since"])
     if "until" in asked:
         query = query.where(AnalyticsEvent.created_at < asked["until"])
-    return by_time(query, AnalyticsEvent, asked["limit"], asked.get("cursor"))
+    page = (query, AnalyticsEvent, asked["limit"], asked.get("cursor"))
+    return by_time(*page, by_key="user_id" in asked)  # a person's are found in that order

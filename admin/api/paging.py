@@ -55,16 +55,27 @@ def by_id(query: Any, model: type[peewee.Model], limit: int, cursor: str | None 
     return Slice(rows[:limit], f"{rows[limit - 1].id:x}" if more else None)
 
 
-def by_time(query: Any, model: type[peewee.Model], limit: int, cursor: str | None = None) -> Slice:
-    """A page of a query in the order of time, as the index on it has the rows."""
+def by_time(
+    query: Any,
+    model: type[peewee.Model],
+    limit: int,
+    cursor: str | None = None,
+    *,
+    by_key: bool = False,
+) -> Slice:
+    """A page of a query in the order of time, as the index on it has the rows.
+
+    `by_key` takes the order of the keys instead, for what another index has in that one.
+    """
     key: Any = model._meta.primary_key
     at: Any = model._meta.fields["created_at"]
     if cursor:
         ticks, _, last = cursor.partition("-")
-        moment = EPOCH + int(ticks, 16) * TICK
-        query = query.where((at < moment) | ((at == moment) & (key < int(last, 16))))
-        query = query.where(at <= moment)
-    rows = list(query.order_by(at.desc(), key.desc()).limit(limit + 1))
+        moment, before = EPOCH + int(ticks, 16) * TICK, key < int(last, 16)
+        later = before if by_key else (at <= moment) & ((at < moment) | ((at == moment) & before))
+        query = query.where(later)
+    order = [key.desc()] if by_key else [at.desc(), key.desc()]
+    rows = list(query.order_by(*order).limit(limit + 1))
     if len(rows) <= limit:
         return Slice(rows, None)
     last_row = rows[limit - 1]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from flask import request
+
 from admin.panel import Panel
 from admin.views.narrow import Person, Since, Until, Word
 from admin.views.shown import data, each, moment, person
@@ -44,6 +46,8 @@ class Events(Table):
         super().__init__(panel, AnalyticsEvent, name="Events", **where)
 
     def _order(self, column: str | None, descending: bool) -> list[Any]:
-        """By time, so that days are found by its index."""
+        """By time, so that days are found by its index; a person's by key, as theirs has them."""
         del column, descending
+        if request.args.get("user", "").strip():
+            return [AnalyticsEvent.id.desc()]
         return [AnalyticsEvent.created_at.desc(), AnalyticsEvent.id.desc()]

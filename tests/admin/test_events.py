@@ -13,6 +13,7 @@ from services import analytics
 from staff import StaffRole
 from tests.admin.conftest import Visit
 from tests.admin.test_tables import ODD, Counting
+from tests.plans import leave_long_ago, scans, statements
 
 
 @pytest.fixture(autouse=True)
@@ -56,6 +57,20 @@ def days(page: str) -> list[int]:
 def test_events_are_narrowed(visit: Visit, query: str, found: list[int]) -> None:
     """By a type as it is written, a person by id or name, and whole days."""
     assert days(visit(StaffRole.VIEWER).get(f"/events/?{query}").text) == found
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("more", ["", "&type=message"])
+def test_who_left_long_ago_is_not_looked_for_among_the_newest(
+    database: Database, visit: Visit, more: str
+) -> None:
+    """A person's events come by the index of theirs."""
+    person, browser = leave_long_ago(database), visit(StaffRole.VIEWER)
+    with statements() as run:
+        assert browser.get(f"/events/?user={person.telegram_id}{more}").status_code == 200
+    theirs = [each for each in run if '"user_id" =' in each[0]]
+    keys = "analytics_events_pkey"  # by which the rows of the page are taken
+    assert scans(database, theirs, "analytics_events") == {"analytics_events_user_id_id", keys}
 
 
 @pytest.mark.parametrize(

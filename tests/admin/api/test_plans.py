@@ -12,7 +12,7 @@ from database import Database
 from models import User
 from tests.admin.api.conftest import Call
 from tests.admin.conftest import Clock
-from tests.plans import statements, walks
+from tests.plans import leave_long_ago, scans, statements, walks
 
 BIG = {"users", "users_search", "analytics_events"}
 RARE = (
@@ -57,6 +57,18 @@ def test_no_list_walks_through_a_big_table(crowded: Database, call: Call, clock:
         assert "COUNT(" not in "".join(sql for sql, _ in run), path_
         if crowded.param == "%s" or path in RARE:
             assert walks(crowded, run, small=small) == set(), path_
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("more", ["", "&type=message"])
+def test_who_left_long_ago_is_not_looked_for_among_the_newest(
+    database: Database, call: Call, more: str
+) -> None:
+    """A person's events come by the index of theirs."""
+    person, client = leave_long_ago(database), call()
+    with statements() as run:
+        assert client.get(f"/api/v1/events?user_id={person.id}{more}").status_code == 200
+    assert scans(database, run, "analytics_events") == {"analytics_events_user_id_id"}
 
 
 def test_a_walk_is_seen(crowded: Database) -> None:
