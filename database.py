@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from datetime import datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
@@ -93,18 +94,16 @@ class Sqlite(PooledSqliteDatabase):  # type: ignore[misc]
 
     Transactions and autocommitted writes queue at a turnstile instead of fighting over the file.
     Every result is read whole at once, as psycopg2 does: an open statement would hold the write
-    lock, or a snapshot that the next write of its thread could not get out of.
+    lock, or a snapshot that the next write of its thread could not get out of. `sync` is fsync.
     """
 
     local = True
     """Whether statements run in this process: another thread for them would only be in the way."""
 
     def __init__(self, path: Path, *, sync: Callable[[int], object] = os.fsync) -> None:
-        """`sync` brings an open file to the disk."""
         self.path = path
         self._writer = Turnstile()
-        self._made = self._kept = 0
-        """How many lazy blocks there were, and of how many the disk has all."""
+        self._made = self._kept = 0  # lazy blocks, and of how many the disk has all
         self._settling = threading.Lock()
         self._sync = sync
         super().__init__(
@@ -162,10 +161,14 @@ class Sqlite(PooledSqliteDatabase):  # type: ignore[misc]
         with self._settling:
             if (made := self._made) == self._kept:
                 return
-            path = Path(f"{os.path.realpath(self.path)}-wal")  # beside what a link leads to
-            with suppress(FileNotFoundError), path.open("rb") as log:  # without one all is there
+            with suppress(FileNotFoundError), open(self._log, "rb") as log:  # noqa: PTH123 - quicker
                 self._sync(log.fileno())
-            self._kept = made
+            self._kept = made  # also without a log: then all is in the file
+
+    @cached_property
+    def _log(self) -> str:
+        """SQLite's write-ahead log, beside what a link leads to."""
+        return f"{os.path.realpath(self.path)}-wal"
 
     def rollback(self) -> None:
         """Undo; SQLite may have done so by itself, after a full disk for one."""
