@@ -41,6 +41,9 @@ BLAMELESS = (
 )
 """Refusals of Telegram that are about the chat or the moment, whatever a plugin sends."""
 
+CODES = (401, 403, 409)
+"""The same by their codes: the token is refused, the bot is not wanted there, another one polls."""
+
 KEPT = ("message", "edited_message", "channel_post")
 """What the team reads of a chat that it has taken over."""
 
@@ -325,9 +328,9 @@ def _goes_on(turn: Turn, error: BaseException) -> bool:
 def _is_excused(error: BaseException) -> bool:
     """Whether Telegram is out of order, or refuses what no plugin can help."""
     code = getattr(error, "error_code", 500 if isinstance(error, Ambiguous) else 0)
-    return (
-        code == 403 or code >= 500 or (code == 400 and any(map(words_of(error).count, BLAMELESS)))
-    )
+    if code in CODES or code >= 500:
+        return True
+    return code == 400 and any(map(words_of(error).count, BLAMELESS))
 
 
 def _let_go(error: BaseException | None) -> None:

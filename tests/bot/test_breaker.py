@@ -386,10 +386,13 @@ def test_control_without_the_breaker_it_is_not_suspended(
 
 @pytest.mark.parametrize(
     "refusal",
-    ["403 Forbidden: bot was kicked", "502 Bad Gateway", "400 Bad Request: chat not found"],
+    [
+        *("403 Forbidden: bot was kicked", "502 Bad Gateway", "400 Bad Request: chat not found"),
+        *("401 Unauthorized", "409 Conflict: terminated by other getUpdates request"),
+    ],
 )
 def test_what_is_telegrams_fault_does_not_count(kit: ChatKit, refusal: str) -> None:
-    """Somebody who blocked the bot, an outage, a chat that is gone."""
+    """Somebody who blocked the bot, an outage, a chat that is gone, a token that is refused."""
     for _ in range(2 * FAILURES):
         kit.bob.send(f"/refused {refusal}")
     assert not kit.core.breaker.suspended
