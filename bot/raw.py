@@ -72,7 +72,7 @@ def sender_of(update: Raw, kind: str) -> Sender | None:
         words = "".join((username or "", first or "", last or "", language or ""))
     except TypeError:
         words = "\0"
-    if len(words) <= 64 and len(language or "") <= 16 and words.isprintable():
+    if words.isprintable() and len(words) <= 64 and len(language or "") <= 16:
         return Sender(number, username or None, first or "", last or None, language or None)
     first, last = _text(first, 256) or "", _text(last, 256)
     return Sender(number, _text(username, 64), first, last, _text(language, 16))

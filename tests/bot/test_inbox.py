@@ -198,12 +198,15 @@ def test_lanes_go_by_chat_then_user_then_poll(update: dict[str, Any], kind: str,
 
 @pytest.mark.parametrize("odd", [["a"], {"a": "b"}, 7, True, None, "", 1.0])
 def test_of_odd_names_nothing_is_kept(odd: object) -> None:
-    """Whatever takes the place of a name, the person is known; and what is asked again is alike."""
-    person = {"id": 5, "is_bot": False, "first_name": odd, "username": odd, "last_name": "L"}
-    for _ in range(2):
-        assert sender_of({"message": {"from": person}}, "message") == (5, None, "", "L", None)
-    person["username"] = "a\0b"
-    assert sender_of({"message": {"from": person}}, "message") == (5, "ab", "", "L", None)
+    """Whatever takes the place of a name, the person is known; what is too long is cut."""
+    fine = {"username": "u", "first_name": "F", "last_name": "L", "language_code": "en"}
+    kept: dict[str, object] = {**dict.fromkeys(fine), "first_name": ""}
+    for name in fine:
+        update = {"message": {"from": {"id": 5, **fine, name: odd}}}
+        assert sender_of(update, "message") == (5, *{**fine, name: kept[name]}.values())
+    long = {"id": 5, "username": "u" * 65, "first_name": "a\0b\ud800", "language_code": "x" * 17}
+    found = (5, "u" * 64, "ab?", None, "x" * 16)
+    assert sender_of({"message": {"from": long}}, "message") == found
 
 
 def test_bots_and_channels_are_nobody() -> None:
