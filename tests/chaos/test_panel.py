@@ -259,7 +259,7 @@ def test_two_hundred_slow_visitors_keep_nobody_out(tmp_path: Path) -> None:
 @pytest.mark.long
 def test_control_a_thread_for_each_visitor_keeps_others_out(tmp_path: Path) -> None:
     """The test sees it: gunicorn's own worker gives a thread to whoever connects."""
-    (took,) = slow_down(tmp_path, "-k", "gthread", visitors=40, kinds=["half a head"]).values()
+    (took,) = slow_down(tmp_path, "-k", "gthread", visitors=200, kinds=["half a head"]).values()
     assert min(took) >= AT_ONCE
 
 
