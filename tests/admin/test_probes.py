@@ -53,7 +53,7 @@ def test_alive_is_one_word_for_everybody(visit: Visit) -> None:
         assert "Set-Cookie" not in answer.headers
 
 
-@pytest.mark.usefixtures("ready")
+@pytest.mark.usefixtures("ready", "own_app")  # a shared one keeps what it found for a second
 def test_ready_is_said_of_each_part(visit: Visit) -> None:
     """200 when all is well."""
     answer = visit(None).get("/readyz")
