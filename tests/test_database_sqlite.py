@@ -1,4 +1,4 @@
-"""SQLite: one writer at a time, in turn, and no open statement left behind."""
+"""SQLite: one writer at a time, no open statement left behind, and what waits for the disk."""
 
 from __future__ import annotations
 

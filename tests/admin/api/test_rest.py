@@ -41,6 +41,24 @@ def test_events_are_told_newest_first(call: Call, world: list[User]) -> None:
     assert [each["id"] for each in seen[7:]] == sorted(each["id"] for each in seen[7:])
 
 
+def test_a_persons_events_are_told_in_the_order_of_their_ids(
+    call: Call, world: list[User], clock: Clock
+) -> None:
+    """Page by page, each once, also when a clock that was set back gave them their times."""
+    person, client, seen = world[1], call(), list[int]()
+    more: str | None = ""
+    for minute in (3, 1, 2, 5, 4):
+        at = clock() - timedelta(minutes=minute)
+        AnalyticsEvent.create(event_type="burst", user=person, created_at=at)
+    while more is not None:
+        page = client.get(f"/api/v1/events?limit=2&user_id={person.id}{more}").json
+        seen += [each["id"] for each in page["items"]]
+        more = page["next"] and f"&cursor={page['next']}"
+    theirs = AnalyticsEvent.select().where(AnalyticsEvent.user == person)
+    assert seen == [each.id for each in theirs.order_by(AnalyticsEvent.id.desc())]
+    assert len(seen) >= 5
+
+
 def test_events_are_found_by_type_person_and_time(
     call: Call, world: list[User], clock: Clock
 ) -> None:
