@@ -167,10 +167,13 @@ def outage(folder: Path, *options: str, seconds: float, times: int) -> None:
                 Load(served, "/", rate=20) as nobody,
                 Load(served, "/healthz", rate=20, timeout=RECOVERED) as probe,
             ):
+                loads = (known, forger, nobody, probe)
                 for _ in range(times):
+                    for load in loads:
+                        load.wait_for(1)  # each sees it as it is while all is well
                     go_away(postgres, served, right, seconds)
-        said = [load.answers for load in (known, forger, nobody, probe)]
-        failures = [*known.failures, *forger.failures, *nobody.failures, *probe.failures]
+        said = [load.answers for load in loads]
+        failures = [failure for load in loads for failure in load.failures]
         assert failures == [], failures
         assert [set(each) for each in said] == [{200, 503}, {302, 503}, {302, 503}, {200}], said
     finally:
