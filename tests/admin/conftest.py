@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from copy import copy
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -21,6 +22,8 @@ import pyotp
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from jinja2 import BytecodeCache
+from jinja2.bccache import Bucket
 from werkzeug.test import TestResponse
 
 from admin.app import create_app
@@ -70,24 +73,34 @@ class Browser(FlaskClient):
         return found[1]
 
 
+class Compiled(BytecodeCache):
+    """Templates that another application of this process has compiled: that takes long."""
+
+    def __init__(self) -> None:
+        self._code: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        """Give what was compiled from the same text."""
+        if code := self._code.get(f"{bucket.key}{bucket.checksum}"):
+            bucket.bytecode_from_string(code)
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        """Keep it."""
+        self._code[f"{bucket.key}{bucket.checksum}"] = bucket.bytecode_to_string()
+
+
 class Stage:
-    """The application that the tests of one process share: putting one together takes long.
+    """An application that the tests of one process share: putting one together takes long.
 
     Before each test all that it works with is as new; what a test changes of the application itself
     it changes of one of its own (`own_app`).
     """
 
-    def __init__(self) -> None:
-        self.clock = Clock()
-        self.wire = MemoryWire(Telegram())
-        self.panel = Panel(
-            Settings(secret_key=Secret(KEY)), Registry(), wire=self.wire, clock=self.clock
-        )
+    def __init__(self, panel: Panel) -> None:
+        self.panel = copy(panel)
 
-    def set(self, folder: Path) -> Panel:
+    def set(self, new: Panel) -> Panel:
         """Everything as new."""
-        settings = Settings(secret_key=Secret(KEY), plugins_path=(folder,))
-        new = Panel(settings, Registry(), wire=self.wire, clock=self.clock)
         for each in fields(Panel):
             setattr(self.panel, each.name, getattr(new, each.name))
         return self.panel
@@ -98,12 +111,21 @@ class Stage:
         return make_app(self.panel)
 
 
-STAGE = Stage()
+COMPILED = Compiled()
+CLOCK = Clock()
+WIRE = MemoryWire(Telegram())
+STAGES: dict[str, Stage] = {}
+
+
+def put_on(new: Panel, play: str = "") -> Panel:
+    """The panel of the application that the tests of one play share, as new."""
+    return STAGES.setdefault(play, Stage(new)).set(new)
 
 
 def make_app(panel: Panel) -> Flask:
     """An application whose errors are answers, as they are to a browser."""
     app = create_app(panel)
+    app.jinja_env.bytecode_cache = COMPILED
     app.testing = True
     app.config["PROPAGATE_EXCEPTIONS"] = False
     return app
@@ -112,28 +134,29 @@ def make_app(panel: Panel) -> Flask:
 @pytest.fixture
 def clock() -> Clock:
     """The panel's clock."""
-    STAGE.clock.at = now()
-    return STAGE.clock
+    CLOCK.at = now()
+    return CLOCK
 
 
 @pytest.fixture
 def telegram() -> Telegram:
     """The Telegram that the panel calls."""
-    STAGE.wire.telegram = Telegram()
-    return STAGE.wire.telegram
+    WIRE.telegram = Telegram()
+    return WIRE.telegram
 
 
 @pytest.fixture
 def panel(database: Database, clock: Clock, telegram: Telegram, tmp_path: Path) -> Panel:
     """What the pages work with."""
-    return STAGE.set(tmp_path)
+    settings = Settings(secret_key=Secret(KEY), plugins_path=(tmp_path,))
+    return put_on(Panel(settings, Registry(), wire=WIRE, clock=clock))
 
 
 @pytest.fixture
 def app(panel: Panel, request: pytest.FixtureRequest) -> Flask:
     """The application."""
-    shared = panel is STAGE.panel and "own_app" not in request.fixturenames
-    app = STAGE.app if shared else make_app(panel)
+    shared = [] if "own_app" in request.fixturenames else STAGES.values()
+    app = next((stage.app for stage in shared if stage.panel is panel), None) or make_app(panel)
     app.test_client_class = Browser
     return app
 

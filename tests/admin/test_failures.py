@@ -19,7 +19,7 @@ from sandbox.telegram import Telegram
 from services import groups
 from staff import AuditEntry, StaffRole
 from tests.admin import plugged
-from tests.admin.conftest import Browser, Clock, Visit
+from tests.admin.conftest import Browser, Clock, Visit, put_on
 from tests.admin.test_tables import Counting
 from tests.services.test_groups import fail
 
@@ -28,7 +28,7 @@ from tests.services.test_groups import fail
 def panel(database: Database, clock: Clock, telegram: Telegram, tmp_path: Path) -> Panel:
     """A panel with a shop."""
     del database
-    return plugged.open_panel(tmp_path, clock, telegram, shop=plugged.SHOP)
+    return put_on(plugged.open_panel(tmp_path, clock, telegram, shop=plugged.SHOP), "shop")
 
 
 @pytest.fixture

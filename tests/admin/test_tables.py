@@ -10,14 +10,13 @@ import pytest
 from flask import Flask
 from flask_admin.actions import action
 
-from admin.app import create_app
 from admin.panel import Panel
 from admin.views.narrow import fitting
 from admin.views.table import Table
 from database import Database
 from models import AnalyticsEvent, Chat, PluginSwitch, User
 from staff import AuditEntry, StaffRole
-from tests.admin.conftest import Browser, Visit
+from tests.admin.conftest import Visit, put_on
 
 FOREIGN = ["http:evil.com", "//evil.com", "/\\evil.com", "https://evil.com", "\t/x", "javascript:x"]
 ODD = [
@@ -58,14 +57,18 @@ class Switches(Table):
 
 
 @pytest.fixture
-def app(panel: Panel) -> Flask:
+def panel(panel: Panel) -> Panel:
+    """What the pages of the application with the two lists work with."""
+    return put_on(panel, "lists")
+
+
+@pytest.fixture
+def app(app: Flask, panel: Panel) -> Flask:
     """The application with two lists."""
-    app = create_app(panel)
-    desk = app.extensions["admin"][0]
-    desk.add_view(People(panel, User, name="People", endpoint="people", url="/people"))
-    desk.add_view(Switches(panel, PluginSwitch, name="S", endpoint="switches", url="/switches"))
-    app.test_client_class = Browser
-    app.config["PROPAGATE_EXCEPTIONS"] = False
+    if "people" not in app.blueprints:
+        desk = app.extensions["admin"][0]
+        desk.add_view(People(panel, User, name="People", endpoint="people", url="/people"))
+        desk.add_view(Switches(panel, PluginSwitch, name="S", endpoint="switches", url="/switches"))
     return app
 
 
