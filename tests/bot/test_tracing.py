@@ -20,6 +20,7 @@ from bot.tracing import Tracing, tracing
 from settings import SANDBOX_TOKEN, Settings, SettingsError
 from tests.bot.silent import silent
 from tests.bot.test_logs import ROOT, TOKEN
+from tests.chaos.watchers import sink
 
 ON = Settings(otel_endpoint="http://127.0.0.1:4318")
 
@@ -186,13 +187,12 @@ def test_a_hanging_collector_does_not_slow_the_bot(kit: ChatKit) -> None:
     count, as it can only add.
     """
     p99: dict[str, list[float]] = {"well": [], "stuck": []}
-    with silent() as port:
-        settings = Settings(otel_endpoint=f"http://127.0.0.1:{port}")
+    with sink() as well, silent() as stuck:
+        ports = {"well": well, "stuck": stuck}
         durations(kit, 200)
         for _ in range(12):
             for name, found in p99.items():
-                exporter = InMemorySpanExporter() if name == "well" else None
-                tracing.start(settings, exporter=exporter)
+                tracing.start(Settings(otel_endpoint=f"http://127.0.0.1:{ports[name]}"))
                 found.append(durations(kit, 200)[197])
                 tracing.stop()
     ratio = min(p99["stuck"]) / min(p99["well"])

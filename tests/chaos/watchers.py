@@ -45,22 +45,31 @@ def well() -> Iterator[Watch]:
     reader, writer = os.pipe()
     reading = subprocess.Popen(["cat"], stdin=reader, stdout=subprocess.DEVNULL)
     os.close(reader)
-    sink = subprocess.Popen([sys.executable, SINK], stdout=subprocess.PIPE, text=True)
-    assert sink.stdout is not None
-    port = int(sink.stdout.readline())
-
-    def posts() -> list[str]:
-        with urlopen(f"http://127.0.0.1:{port}/", timeout=5) as answer:
-            return list(json.load(answer))
-
     try:
-        yield Watch(_environ(port), writer, _scraping, posts)
+        with sink() as port:
+
+            def posts() -> list[str]:
+                with urlopen(f"http://127.0.0.1:{port}/", timeout=5) as answer:
+                    return list(json.load(answer))
+
+            yield Watch(_environ(port), writer, _scraping, posts)
     finally:
         os.close(writer)
-        for process in (reading, sink):
-            process.kill()
-            process.wait()
-        sink.stdout.close()
+        reading.kill()
+        reading.wait()
+
+
+@contextmanager
+def sink() -> Iterator[int]:
+    """The port of a collector and a Sentry that take what comes."""
+    process = subprocess.Popen([sys.executable, SINK], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    try:
+        yield int(process.stdout.readline())
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
 
 
 @contextmanager
