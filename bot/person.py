@@ -10,16 +10,16 @@ from contextlib import contextmanager
 from bot.loader import collect, problems
 from bot.opened import opened
 from bot.registry import Registry
-from services import privacy
+from services import care, privacy
+from services.audit import TERMINAL
 from services.cache import open_cache
-from services.traces import words_of
 from settings import Settings, SettingsError
 
 
 def export_user(settings: Settings, telegram_id: int) -> int:
     """Print all that is held on a person as JSON; 1 when a plugin could not say."""
     with _opened(settings) as registry:
-        held = privacy.export(telegram_id, registry.hooks("export_user"))
+        held = care.give_out(TERMINAL, telegram_id, registry.hooks("export_user"))
     print(json.dumps(held, ensure_ascii=False, indent=2))
     failed = [name for name, said in held["plugins"].items() if _is_error(said)]
     return _tell_failed(failed)
@@ -28,17 +28,17 @@ def export_user(settings: Settings, telegram_id: int) -> int:
 def delete_user(settings: Settings, telegram_id: int, *, sure: bool = False) -> int:
     """Erase a person and print the receipt as JSON; 1 when it is left undone or a plugin failed."""
     with _opened(settings) as registry:
-        user, person = privacy.look_up(telegram_id)
+        user, _ = privacy.look_up(telegram_id)
         if not sure and not _agreed(f"{user.name} ({telegram_id})" if user.id else telegram_id):
             print("Nothing was erased.", file=sys.stderr)
             return 1
         try:
-            receipt = privacy.erase(telegram_id, registry.hooks("delete_user"))
+            receipt, words = care.forget(TERMINAL, telegram_id, registry.hooks("delete_user"))
         except privacy.Erasing as error:
             print(error, file=sys.stderr)
             return 1
     cache = open_cache(settings.redis_url.reveal() if settings.redis_url else None)
-    tables = receipt.tables | {"cache": cache.forget(words_of(person))}
+    tables = receipt.tables | {"cache": cache.forget(words)}
     print(json.dumps({"core": tables, "plugins": receipt.plugins, "failed": receipt.failed}))
     return _tell_failed([*receipt.failed])
 

@@ -204,29 +204,42 @@ def drop_note(actor: Actor, note_id: int) -> bool:
 def export(actor: Actor, user_id: int, hooks: privacy.Hooks) -> dict[str, Any]:
     """All that is held on a person. Raises Refused when there is nobody."""
     with db.atomic():
-        user = hold(user_id, StaffRole.OWNER)
-        held = privacy.export(user.telegram_id, hooks)
-        audit.record(actor, "user.export", audit.person(user.id))
+        return give_out(actor, hold(user_id, StaffRole.OWNER).telegram_id, hooks)
+
+
+def give_out(actor: Actor, telegram_id: int, hooks: privacy.Hooks) -> dict[str, Any]:
+    """All that is held on whoever has a Telegram id, known or not."""
+    with db.atomic():
+        held = privacy.export(telegram_id, hooks)
+        audit.record(actor, "user.export", audit.person(privacy.look_up(telegram_id)[0].id))
     return held
 
 
 def erase(
     actor: Actor, user_id: int, power: StaffRole, hooks: privacy.Hooks
 ) -> tuple[privacy.Receipt, list[str]]:
-    """Erase a person everywhere: the receipt, and the words to be dropped from the cache.
-
-    The entry names them by a number that is nobody's then. Raises Refused.
-    """
+    """Erase a person everywhere, as `forget` does. Raises Refused."""
     with db.atomic():
         user = hold(user_id, power)
-        words = words_of(privacy.person_of(user))
         try:
-            receipt = privacy.erase(user.telegram_id, hooks)
+            return forget(actor, user.telegram_id, hooks)
         except privacy.Erasing as error:
             raise Refused(str(error)) from error
+
+
+def forget(
+    actor: Actor, telegram_id: int, hooks: privacy.Hooks
+) -> tuple[privacy.Receipt, list[str]]:
+    """Erase whoever has a Telegram id: the receipt, and the words to be dropped from the cache.
+
+    The entry names them by a number that is nobody's then. Raises privacy.Erasing.
+    """
+    with db.atomic():
+        user, person = privacy.look_up(telegram_id)
+        receipt = privacy.erase(telegram_id, hooks)
         after = {"rows": receipt.rows, "failed": sorted(receipt.failed)}
         audit.record(actor, "user.erase", audit.person(user.id), after=after)
-    return receipt, words
+    return receipt, words_of(person)
 
 
 def check_gift(role: Role, power: StaffRole) -> None:

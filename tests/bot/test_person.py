@@ -16,7 +16,7 @@ from database import bind, open_database
 from models import User
 from services.cache import open_cache
 from settings import Secret, Settings, load
-from staff import TABLES
+from staff import TABLES, AuditEntry
 
 PLUGINS = (ROOT / "plugins", Path(__file__).parent / "personal")
 
@@ -65,9 +65,20 @@ def people(settings: Settings) -> list[int]:
     return found
 
 
+def noted(settings: Settings) -> list[tuple[str, str, str]]:
+    """What the audit log says."""
+    database = bind(open_database(settings.database_url.reveal()))
+    with database.connection_context():
+        rows = [(row.actor, row.action, row.target) for row in AuditEntry.select()]
+    database.close_all()
+    return rows
+
+
 def test_a_person_is_given_out(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
     """All on one, nothing on another, as JSON."""
     assert main(["export-user", "1002"]) == 0
+    ((actor, action, target),) = noted(settings)
+    assert (actor, action) == ("command line", "user.export") and target != "user:0"
     held: Any = json.loads(capsys.readouterr().out)
     assert held["plugins"]["diary"] == ["first of May"]
     assert held["core"]["users"][0]["first_name"] == "Bob"
@@ -83,6 +94,10 @@ def test_a_person_is_erased(settings: Settings, capsys: pytest.CaptureFixture[st
     assert receipt["plugins"]["diary"] == 1 and receipt["failed"] == {}
     assert (receipt["core"]["users"], receipt["core"]["cache"]) == (1, 1)
     assert people(settings) == [1004] and cache.get("diary:1002") is None
+    assert main(["delete-user", "1002", "--yes"]) == 0
+    (first, again) = noted(settings)
+    assert first[:2] == ("command line", "user.erase") and first[2] != "user:0"
+    assert again == ("command line", "user.erase", "user:0")
 
 
 @pytest.mark.parametrize(("typed", "left"), [("yes\n", [1004]), ("y\n", [1002, 1004])])
