@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import fcntl
-import os
 import re
 import sqlite3
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from datetime import datetime, timedelta
-from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
@@ -24,12 +21,11 @@ from turnstile import Turnstile
 
 WAIT = 10.0  # seconds for the turn to write, and for a connection of the pool
 MIGRATING = 0x57EAD7  # key of the lock that one migrating process holds
-LAZY = 3  # groups that may be committed and not on the disk, where none has to wait
 
 _PRAGMAS = {
     "busy_timeout": 10_000,
     "journal_mode": "wal",
-    "synchronous": "full",
+    "synchronous": "full",  # always: what follows a commit that missed the disk is lost with it
     "foreign_keys": 1,
     "cache_size": -1000,  # KiB for each of a few connections; the system keeps the file too
 }
@@ -94,18 +90,15 @@ class Sqlite(PooledSqliteDatabase):  # type: ignore[misc]
 
     Transactions and autocommitted writes queue at a turnstile instead of fighting over the file.
     Every result is read whole at once, as psycopg2 does: an open statement would hold the write
-    lock, or a snapshot that the next write of its thread could not get out of. `sync` is fsync.
+    lock, or a snapshot that the next write of its thread could not get out of.
     """
 
     local = True
     """Whether statements run in this process: another thread for them would only be in the way."""
 
-    def __init__(self, path: Path, *, sync: Callable[[int], object] = os.fsync) -> None:
+    def __init__(self, path: Path) -> None:
         self.path = path
         self._writer = Turnstile()
-        self._made = self._kept = 0  # lazy blocks, and of how many the disk has all
-        self._settling = threading.Lock()
-        self._sync = sync
         super().__init__(
             str(path),
             max_connections=None,
@@ -130,45 +123,6 @@ class Sqlite(PooledSqliteDatabase):  # type: ignore[misc]
         """Commit, and let the next thread write; after an error the turn lasts to the rollback."""
         super().commit()
         self._end_turn()
-
-    @contextmanager
-    def lazily(self) -> Iterator[None]:
-        """A block whose commits outlive the process at once, and a power cut only after `settle`.
-
-        With three such blocks behind it that nobody has settled, it settles them itself.
-        """
-        if dict(self._pragmas)["synchronous"] != "full":
-            yield
-            return
-        connection = self.connection()
-        connection.execute("PRAGMA synchronous = normal")
-        try:
-            yield
-        finally:
-            try:
-                connection.execute("PRAGMA synchronous = full")
-            except BaseException as error:  # whoever comes next is to wait for the disk
-                self.manual_close()
-                if not isinstance(error, sqlite3.Error):
-                    raise
-            self._made += 1
-            if self._made - self._kept > LAZY:
-                with suppress(OSError):  # it stays owed, and whoever settles next learns of it
-                    self.settle()
-
-    def settle(self) -> None:
-        """Wait until all that was committed lazily is on the disk. Raises OSError."""
-        with self._settling:
-            if (made := self._made) == self._kept:
-                return
-            with suppress(FileNotFoundError), open(self._log, "rb") as log:  # noqa: PTH123 - quicker
-                self._sync(log.fileno())
-            self._kept = made  # also without a log: then all is in the file
-
-    @cached_property
-    def _log(self) -> str:
-        """SQLite's write-ahead log, beside what a link leads to."""
-        return f"{os.path.realpath(self.path)}-wal"
 
     def rollback(self) -> None:
         """Undo; SQLite may have done so by itself, after a full disk for one."""
@@ -270,13 +224,6 @@ class Postgres(PooledPostgresqlDatabase):  # type: ignore[misc]
         """Undo; when the connection is gone the server has done so."""
         if self.is_closed() or not self._state.conn.closed:
             super().rollback()
-
-    def lazily(self) -> AbstractContextManager[None]:
-        """A block whose commit waits for the disk all the same: nobody here waits for it."""
-        return nullcontext()
-
-    def settle(self) -> None:
-        """Every commit has waited for the disk."""
 
     def serialise(self, key: int) -> None:
         """Wait until no other open transaction has passed here with the same key."""

@@ -81,8 +81,7 @@ class Ledger:
         clock: Callable[[], datetime] = now,
     ) -> None:
         self.leases = leases
-        self._database = current()
-        self._local = self._database.local
+        self._local = current().local
         self.batch = max(1, min(100, slots if self._local else slots // 2))
         self.period = period
         self.clock = clock
@@ -92,7 +91,7 @@ class Ledger:
         self._bell = threading.Event()
         self._lock = threading.Lock()
         self._committing = threading.Lock()
-        self._troubled = self._unsettled = False
+        self._troubled = False
         self.relay: Carrier | None = None
         """Sends groups without a thread that waits; with PostgreSQL."""
 
@@ -142,24 +141,11 @@ class Ledger:
         """Commit what is there now; raises as `step`."""
         if self.relay:
             self.relay.finish()
-        try:
-            with self._committing:
-                self._bell.clear()
-                count = self._flush()
-                self._troubled = False
-                return count
-        finally:
-            self._settle()
-
-    def _settle(self) -> None:
-        """See to it that what is committed is on the disk too; no commit waits meanwhile."""
-        try:
-            self._database.settle()
-            self._unsettled = False
-        except OSError as error:
-            if not self._unsettled:
-                log.error("the disk does not take what is committed: %s", error)
-            self._unsettled = True
+        with self._committing:
+            self._bell.clear()
+            count = self._flush()
+            self._troubled = False
+            return count
 
     def help_out(self) -> bool:
         """Commit what is there, for a caller who has nothing better to do; whether there was any.
@@ -215,7 +201,6 @@ class Ledger:
         return len(self._waiting) >= self.batch or not self.has_room()
 
     def _flush(self) -> int:
-        """Commit what is there; the database may settle it with the disk later."""
         groups: dict[int, list[Entry]] = {}
         with self._lock:
             for entry in self._waiting:
@@ -226,8 +211,7 @@ class Ledger:
         trouble: Exception | None = None
         for group in groups.values():  # the lease of one bot is not that of another
             try:
-                with self._database.lazily():
-                    self.commit_group(group)
+                self.commit_group(group)
             except Exception as error:  # noqa: BLE001 - raised when the other bots had their turn
                 with self._lock:
                     self._waiting = group + self._waiting

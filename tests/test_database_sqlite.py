@@ -1,8 +1,7 @@
-"""SQLite: one writer at a time, no open statement left behind, and what waits for the disk."""
+"""SQLite: one writer at a time, and no open statement left behind."""
 
 from __future__ import annotations
 
-import errno
 import sqlite3
 import threading
 import time
@@ -41,124 +40,6 @@ def test_sqlite_is_durable_and_checks_foreign_keys(sqlite: Sqlite) -> None:
     """WAL, FULL, ten seconds of patience and foreign keys hold on every connection."""
     pragmas = ("journal_mode", "synchronous", "busy_timeout", "foreign_keys")
     assert [sqlite.pragma(name) for name in pragmas] == ["wal", 2, 10_000, 1]
-
-
-class Disk:
-    """Counts what it is asked to take, by the name of the file, and fails or waits on request."""
-
-    def __init__(self) -> None:
-        self.taken: list[str] = []
-        self.broken = False
-        self.free = threading.Event()
-        self.free.set()
-
-    def take(self, file: int) -> None:
-        """In place of fsync."""
-        if self.broken:
-            raise OSError(errno.EIO, "broken")
-        self.taken.append(str(Path(f"/proc/self/fd/{file}").readlink()))
-        assert self.free.wait(10)
-
-
-@pytest.fixture
-def disk(sqlite: Sqlite) -> Disk:
-    """What the file's log is brought to when no commit has waited for it."""
-    disk = Disk()
-    sqlite._sync = disk.take
-    return disk
-
-
-def commit_lazily(sqlite: Sqlite) -> None:
-    """Count one up without waiting for the disk."""
-    with sqlite.lazily():
-        assert sqlite.pragma("synchronous") == 1
-        with sqlite.atomic():
-            sqlite.execute_sql("UPDATE counter SET value = value + 1")
-    assert sqlite.pragma("synchronous") == 2
-
-
-def test_one_group_in_four_waits_for_the_disk(sqlite: Sqlite, disk: Disk) -> None:
-    """Three in a row need not; another commit in between, even an empty one, hides none."""
-    waited = []
-    for _ in range(9):
-        commit_lazily(sqlite)
-        waited.append(len(disk.taken))
-        with sqlite.atomic():
-            sqlite.execute_sql("UPDATE counter SET value = value WHERE id = 7")
-    assert waited == [0, 0, 0, 1, 1, 1, 1, 2, 2]
-    sqlite.settle()
-    sqlite.settle()
-    assert disk.taken == [f"{sqlite.path}-wal"] * 3 and value(sqlite) == 9
-
-
-def test_a_lazy_block_that_fails_is_counted(sqlite: Sqlite, disk: Disk) -> None:
-    """What it had committed by then is owed, and the next commit of the connection waits."""
-
-    def fail() -> None:
-        with sqlite.lazily():
-            with sqlite.atomic():
-                sqlite.execute_sql("UPDATE counter SET value = value + 1")
-            raise LookupError
-
-    assert isinstance(failure(fail), LookupError)
-    assert sqlite.pragma("synchronous") == 2
-    sqlite.settle()
-    assert len(disk.taken) == 1
-
-
-def test_a_connection_that_stays_lazy_is_let_go(sqlite: Sqlite) -> None:
-    """In a transaction the pragma is refused: the next one to write has another connection."""
-    with sqlite.lazily():
-        sqlite.execute_sql("BEGIN")
-    assert sqlite.is_closed() and sqlite.pragma("synchronous") == 2
-
-
-def test_a_disk_that_fails_is_asked_again(sqlite: Sqlite, disk: Disk) -> None:
-    """Whoever commits is not held up; what did not get there is still owed to it."""
-    disk.broken = True
-    for _ in range(5):
-        commit_lazily(sqlite)
-    assert isinstance(failure(sqlite.settle), OSError)
-    disk.broken = False
-    commit_lazily(sqlite)
-    assert len(disk.taken) == 1
-
-
-def test_a_slow_disk_holds_up_the_fourth(sqlite: Sqlite, disk: Disk) -> None:
-    """What it is taking is owed until it has it."""
-    commit_lazily(sqlite)
-    disk.free.clear()
-    settling = threading.Thread(target=sqlite.settle)
-    settling.start()
-    while not disk.taken:
-        time.sleep(0.001)
-    commit_lazily(sqlite)
-    commit_lazily(sqlite)
-    fourth = threading.Thread(target=commit_lazily, args=(sqlite,))
-    fourth.start()
-    fourth.join(0.2)
-    assert fourth.is_alive()
-    disk.free.set()
-    for thread in (settling, fourth):
-        thread.join(10)
-        assert not thread.is_alive()
-
-
-def test_the_log_is_beside_what_a_link_leads_to(tmp_path: Path) -> None:
-    """SQLite puts it there; when the file is closed all is there, and there is no log."""
-    disk, real = Disk(), tmp_path / "real.db"
-    sqlite3.connect(real).close()
-    (tmp_path / "link.db").symlink_to(real)
-    linked = Sqlite(tmp_path / "link.db", sync=disk.take)
-    linked.execute_sql("CREATE TABLE counter (id INTEGER PRIMARY KEY, value INTEGER)")
-    commit_lazily(linked)
-    linked.settle()
-    assert disk.taken == [f"{real}-wal"]
-    commit_lazily(linked)
-    linked.close()
-    linked.close_all()
-    linked.settle()
-    assert len(disk.taken) == 1 and not Path(f"{real}-wal").exists()
 
 
 def test_threads_that_read_then_write_never_find_it_locked(sqlite: Sqlite) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import threading
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -15,7 +14,7 @@ from bot.conversations import Change, Conversations, Open
 from bot.inbox import Inbox, Item
 from bot.lease import Fenced, Lease
 from bot.ledger import Entry, Ledger
-from database import Database, Sqlite
+from database import Database
 from models import AnalyticsEvent, Conversation, Failure, User
 from models import Inbox as Row
 from tests.bot.test_inbox import AT, make, message
@@ -41,9 +40,6 @@ class Desk:
             self.ledger.add(Entry(item, counted=True, **what))
 
 
-ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-
-
 def states() -> dict[int, str]:
     return {row.update_id: row.state for row in Row.select()}
 
@@ -65,60 +61,6 @@ def test_a_group_is_one_commit(database: Database) -> None:
     events = AnalyticsEvent.select().where(AnalyticsEvent.event_type == "message")
     assert [event.data for event in events] == [{"a": 1}, {}]
     assert Conversation.get().step == "a.b"
-
-
-@pytest.fixture
-def synced(database: Sqlite) -> list[int]:
-    """Has something for each time that an SQLite is brought to the disk beside its commits."""
-    synced: list[int] = []
-    database.pragma("synchronous", "full", permanent=True)
-    database._sync = synced.append
-    return synced
-
-
-@ON_SQLITE
-def test_who_helps_out_does_not_wait_for_the_disk(database: Database, synced: list[int]) -> None:
-    """But for one group in four; the ledger's own thread waits, also for what did not."""
-    desk, counts = Desk(), list[int]()
-    items = desk.inbox.accept(7, [message(number) for number in range(1, 8)])
-    for item in items[:6]:
-        desk.finish(item)
-        assert desk.ledger.help_out()
-        counts.append(len(synced))
-    assert counts == [0, 0, 0, 1, 1, 1]
-    assert desk.ledger.step() == 0 and len(synced) == 2
-    desk.finish(items[6])
-    assert desk.ledger.step() == 1 and len(synced) == 3
-    assert desk.ledger.step() == 0 and len(synced) == 3
-
-
-@ON_SQLITE
-def test_what_is_committed_gets_to_the_disk_whatever_comes_after(
-    database: Database, synced: list[int], caplog: pytest.LogCaptureFixture
-) -> None:
-    """An outage does not keep the ledger from it, and a disk that fails is told once."""
-    desk = Desk()
-    items = desk.inbox.accept(7, [message(1), message(2)])
-    desk.finish(items[0])
-    assert desk.ledger.help_out()
-    desk.finish(items[1])
-    desk.ledger.leases[7] = desk.lease = Lease("poller:7", owner="other", dead=lambda owner: False)
-    with pytest.raises(Fenced):
-        desk.ledger.step()
-    assert len(synced) == 1
-
-    def fail(_file: int) -> None:
-        raise OSError(errno.EIO, "broken")
-
-    database._sync = fail
-    desk.lease.step()
-    with pytest.raises(Fenced):
-        desk.ledger.step()
-    with pytest.raises(Fenced):
-        desk.ledger.step()
-    assert [line.getMessage() for line in caplog.records if line.levelname == "ERROR"] == [
-        "the disk does not take what is committed: [Errno 5] broken"
-    ]
 
 
 def test_the_last_activity_is_exact_to_the_minute(database: Database) -> None:

@@ -155,11 +155,6 @@ def sync_nothing() -> None:
     database._PRAGMAS["synchronous"] = "off"
 
 
-def settle_nothing() -> None:
-    """Let SQLite never wait for what was committed lazily."""
-    vars(database)["Sqlite"].settle = lambda _self: None
-
-
 def wait_for_nobody() -> None:
     """End without waiting for the handlers that run."""
     bot.process.GRACE = 0.0
@@ -211,7 +206,6 @@ CONTROLS: dict[str, Callable[[], None]] = {
     "no-patience": partial(swap, "Client", Hasty),
     "no-restraint": partial(swap, "Client", Eager),
     "no-sync": sync_nothing,
-    "no-settle": settle_nothing,
     "no-handover": overlap,
     "no-grace": wait_for_nobody,
     "one-signal": swap_process,
