@@ -139,13 +139,22 @@ class Ledger:
 
     def flush(self) -> int:
         """Commit what is there now; raises as `step`."""
-        if self.relay:
-            self.relay.finish()
-        with self._committing:
+        self._take_over()
+        try:
             self._bell.clear()
             count = self._flush()
             self._troubled = False
             return count
+        finally:
+            self._committing.release()
+
+    def _take_over(self) -> None:
+        """Wait until no commit goes on; a group may go out at any moment, and get no answer."""
+        while True:
+            if self.relay:
+                self.relay.finish()
+            if self._committing.acquire(timeout=self.period):
+                return
 
     def help_out(self) -> bool:
         """Commit what is there, for a caller who has nothing better to do; whether there was any.

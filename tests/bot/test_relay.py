@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import select
+import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -25,8 +27,24 @@ pytestmark = pytest.mark.parametrize(
 )
 
 
+class Beaten(Relay):
+    """A relay where somebody posts a group just after it was waited for; nobody hears of it."""
+
+    beaten = False
+
+    def finish(self) -> None:
+        super().finish()
+        if not self.beaten:
+            self.beaten = self.post()
+
+    def hear(self) -> None:
+        """Nothing comes, as from a server that hangs."""
+
+
 class Line:
     """A relay with all that it is connected to."""
+
+    kind = Relay
 
     def __init__(self, database: Database, **options: Any) -> None:
         assert isinstance(database, Postgres)
@@ -34,7 +52,7 @@ class Line:
         self.at = 100.0
         self.courier = Courier()
         self.desk = Desk(**options)
-        self.relay = Relay(
+        self.relay = self.kind(
             self.desk.ledger, self.courier, self._connect, patience=5.0, clock=lambda: self.at
         )
         self.desk.ledger.relay = self.relay
@@ -67,9 +85,18 @@ class Line:
 def line(database: Database) -> Iterator[Line]:
     line = Line(database)
     yield line
+    close(line)
+
+
+def close(line: Line) -> None:
     line.courier.close()
     for connection in line.made:
         connection.close()
+
+
+def with_connection(database: Database, work: Callable[[], object]) -> None:
+    with database.connection_context():
+        work()
 
 
 def counted() -> int:
@@ -207,6 +234,28 @@ def test_the_end_waits_for_what_is_on_its_way(line: Line) -> None:
     line.desk.finish(items[2])
     assert line.desk.ledger.flush() == 1
     assert line.desk.released == [1, 2, 3] and counted() == 3
+
+
+class BeatenLine(Line):
+    """One with such a relay."""
+
+    kind = Beaten
+
+
+def test_a_commit_that_is_overtaken_waits_no_longer_than_the_group(database: Database) -> None:
+    """A group that goes out at the last moment and has no answer is given up, and all is done."""
+    line = BeatenLine(database)
+    line.desk.finish(*line.accept())
+    flushing = threading.Thread(target=with_connection, args=(database, line.desk.ledger.flush))
+    flushing.start()
+    while not line.relay.busy:
+        time.sleep(0.001)
+    flushing.join(0.2)
+    assert flushing.is_alive(), "the group is on its way"
+    line.at += 6.0
+    flushing.join(10)
+    assert not flushing.is_alive() and line.desk.released == [1, 2] and counted() == 2
+    close(line)
 
 
 def test_an_idle_connection_that_ends_is_replaced(line: Line) -> None:
