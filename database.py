@@ -34,6 +34,7 @@ _SQLITE_OUTAGES = {
     getattr(sqlite3, f"SQLITE_{name}")
     for name in ("BUSY", "LOCKED", "READONLY", "IOERR", "FULL", "CANTOPEN", "PROTOCOL")
 }
+CAUSES = 16  # links of a chain of errors that are looked at
 _POSTGRES_OUTAGES = ("08", "40", "53", "57P", "58", "55P03", "25006", "25P03")
 _POSTGRES_LOSSES = (psycopg2.OperationalError, psycopg2.InterfaceError)
 _REFUSED_FOR_GOOD = re.compile(r"authentication failed|(database|role) \".*\" does not exist")
@@ -303,10 +304,11 @@ def is_outage(error: BaseException | None) -> bool:
 
     False for mistakes: wrong SQL, a missing table, a refused or impossible value.
     """
-    while error is not None:
-        if _is_outage(error):
-            return True
-        error = getattr(error, "orig", None) or error.__cause__
+    for _ in range(CAUSES):  # an error may be its own cause
+        if error is None or _is_outage(error):
+            return error is not None
+        known = isinstance(error, peewee.PeeweeException)
+        error = (getattr(error, "orig", None) if known else None) or error.__cause__
     return False
 
 

@@ -12,8 +12,9 @@ from functools import partial
 from typing import Any, Protocol, TypeAlias
 
 from bot import codec, letters
+from bot.blame import blocked_by_user, is_excused, let_go
 from bot.breaker import Breaker, Fault
-from bot.client import Ambiguous, ApiTelegramException, Client, Stopping
+from bot.client import ApiTelegramException, Client, Stopping
 from bot.context import Context
 from bot.hooks import interrupts, words_of
 from bot.inbox import Item
@@ -34,15 +35,6 @@ log = logging.getLogger(__name__)
 
 WAITS = 5
 """Outages in a row, with our own database there, after which it is the plugin's failure."""
-
-BLAMELESS = (
-    *("chat not found", "rights", "FORBIDDEN", "PEER_ID_INVALID", "TOPIC_CLOSED"),
-    *("upgraded to a supergroup", "query is too old"),
-)
-"""Refusals of Telegram that are about the chat or the moment, whatever a plugin sends."""
-
-CODES = (401, 403, 409)
-"""The same by their codes: the token is refused, the bot is not wanted there, another one polls."""
 
 KEPT = ("message", "edited_message", "channel_post")
 """What the team reads of a chat that it has taken over."""
@@ -281,13 +273,13 @@ def guard(
             step(turn)
         except BaseException as error:  # a plugin may raise asyncio.CancelledError
             goes_on = _goes_on(turn, error)
-            excused = goes_on or _is_excused(error)
+            excused = goes_on or is_excused(error)
             if excused and turn.handler is not None:
                 breaker.leave(turn.handler.plugin, well=False)
             if goes_on:
                 raise
             turn.reply = None
-            if _blocked_by_user(error):
+            if blocked_by_user(error):
                 return _follow_block(turn)
             metrics.error(type(error).__name__)
             failure = _take_down(turn, error)
@@ -306,7 +298,7 @@ def _take_down(turn: Turn, error: BaseException) -> dict[str, Any]:
     """Keep and log what a handler raised; give its failures row."""
     turn.outcome = "error"
     failure = turn.failure = failure_of(turn, error)
-    _let_go(error)
+    let_go(error)
     about = {"update_id": turn.item.update_id, "handler": turn.label}
     log.error("a handler failed", exc_info=error, extra=about)
     return failure
@@ -323,28 +315,6 @@ def _goes_on(turn: Turn, error: BaseException) -> bool:
     if isinstance(error, Stopping | Fenced | Settled) or interrupts(error):
         return True
     return is_outage(error) and turn.item.waits < WAITS
-
-
-def _is_excused(error: BaseException) -> bool:
-    """Whether Telegram is out of order, or refuses what no plugin can help."""
-    code = getattr(error, "error_code", 500 if isinstance(error, Ambiguous) else 0)
-    if code in CODES or code >= 500:
-        return True
-    return code == 400 and any(map(words_of(error).count, BLAMELESS))
-
-
-def _let_go(error: BaseException | None) -> None:
-    """Free what the failed functions hold, which may be all memory: the rest needs some."""
-    while error is not None:
-        traceback.clear_frames(error.__traceback__)
-        error = error.__context__
-
-
-def _blocked_by_user(error: BaseException) -> bool:
-    text = words_of(error)
-    return getattr(error, "error_code", None) == 403 and (
-        "bot was blocked by the user" in text or "user is deactivated" in text
-    )
 
 
 def failure_of(turn: Turn, error: BaseException) -> dict[str, Any]:

@@ -40,7 +40,7 @@ ORDER = """
     bot.pace bot.limits bot.retries bot.form bot.wire bot.answer bot.link bot.courier bot.sending
     bot.meter bot.proxy bot.client bot.outbox
     bot.conversations bot.rules bot.needs bot.hooks bot.plugin bot.asks bot.advice bot.registry
-    bot.breaker bot.control
+    bot.blame bot.breaker bot.control
     bot.words bot.letters bot.texts bot.markup bot.pieces bot.message bot.runtime bot.reading
     bot.heard bot.context bot
     bot.modules bot.loader bot.tables bot.menu bot.throttle bot.oblivion bot.heed

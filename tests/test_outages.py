@@ -66,6 +66,16 @@ def test_what_the_server_says_of_its_own_state_is_an_outage(code: str) -> None:
     assert is_outage(peewee.OperationalError(FromServer()))
 
 
+def test_an_error_may_be_its_own_cause() -> None:
+    """Or one of a ring; and what another library calls `orig` need not be an error."""
+    own, first, second = ValueError("own"), ValueError("first"), ValueError("second")
+    own.__cause__, first.__cause__, second.__cause__ = own, second, first
+    first.orig = "a text"  # type: ignore[attr-defined]
+    assert not is_outage(own) and not is_outage(first)
+    second.__cause__ = psycopg2.OperationalError("server closed the connection unexpectedly")
+    assert is_outage(first)
+
+
 def test_a_missing_database_and_a_wrong_password_are_mistakes(postgres_url: str) -> None:
     """Trying again does not make a database or a password right."""
     error = failure(open_database(f"{postgres_url}_not_there").connect)

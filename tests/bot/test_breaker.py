@@ -50,6 +50,26 @@ def refused(ctx: Context) -> None:
     raise ApiTelegramException("sendMessage", None, {"error_code": int(code), "description": text})
 
 
+class ShopError(Exception):
+    error_code: object = None
+
+
+@plugin.command("shop")
+def shop(ctx: Context) -> None:
+    """Fail as the client of another service does."""
+    error = ShopError("the shop is closed")
+    error.error_code = {"401": 401, "503": 503, "E42": "E42"}.get(ctx.text)
+    raise error
+
+
+@plugin.command("ring")
+def ring(ctx: Context) -> None:
+    """Raise an error that is its own cause."""
+    error = ValueError("no")
+    error.__cause__ = error.__context__ = error
+    raise error
+
+
 @plugin.command("blank")
 def blank(ctx: Context) -> str:
     """Return a text that has nothing to see."""
@@ -402,6 +422,15 @@ def test_a_reply_that_telegram_refuses_counts(kit: ChatKit) -> None:
     """A text with nothing to see is the plugin's fault, although the handler has ended."""
     for _ in range(FAILURES):
         kit.bob.send("/blank")
+    assert "fickle" in kit.core.breaker.suspended
+
+
+@pytest.mark.parametrize("said", ["shop 401", "shop 503", "shop E42", "shop none", "ring"])
+def test_an_odd_error_is_a_failure_as_any_other(kit: ChatKit, said: str) -> None:
+    """The codes of another service's client are not Telegram's; a cause may be in a ring."""
+    answers = [kit.bob.send(f"/{said}") for _ in range(FAILURES)]
+    assert answers[0] == ["Sorry, something went wrong. The owners have been told."]
+    assert {failure.plugin for failure in kit.take_failed()} == {"fickle"}
     assert "fickle" in kit.core.breaker.suspended
 
 
