@@ -263,18 +263,22 @@ def test_old_counters_are_swept(app: Flask, clock: Clock) -> None:
 
 
 def test_it_takes_as_long_whatever_was_wrong(app: Flask, clock: Clock) -> None:
-    """An unknown name, a wrong password and a closed account: the medians are within a fifth."""
+    """An unknown name, a wrong password and a closed account: the least times are within a fifth.
+
+    What else the machine does can only add to them, so it is tried until they are.
+    """
     make_admin()
     make_admin(name="closed")
     Admin.update(disabled=True).where(Admin.name == "closed").execute()
     door = Door(app)
-    took: dict[str, list[float]] = {name: [] for name in ("owner", "closed", "nobody", "\0")}
-    for _ in range(7):
-        for name, times in took.items():
+    least = dict.fromkeys(("owner", "closed", "nobody", "\0"), float("inf"))
+    for turn in range(60):
+        for name, was in least.items():
             clock.pass_(hours=2)
             begun = time.thread_time()
             answer = door.try_(PASSWORD if name == "closed" else WRONG, name)
-            times.append(time.thread_time() - begun)
+            least[name] = min(was, time.thread_time() - begun)
             assert answer.status_code == 401
-    medians = [statistics.median(times) for times in took.values()]
-    assert max(medians) < 1.2 * min(medians), took
+        if turn >= 6 and max(least.values()) < 1.2 * min(least.values()):
+            return
+    raise AssertionError(least)
