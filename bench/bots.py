@@ -139,13 +139,14 @@ class Bot:
         if ENGINES[self.name] == "postgresql":
             self.database = f"steadygram_bench_{os.getpid()}_{secrets.token_hex(4)}"
             _do(f'CREATE DATABASE "{self.database}"')
+        metrics, admin = free_ports()
         self.environ |= {
             "DATABASE_URL": _beside(self.database) if self.database else "sqlite:///bench.db",
             "ENVIRONMENT": "production",
             "SECRET_KEY": secrets.token_urlsafe(32),
             "PLUGINS_PATH": f"{ROOT / 'plugins'}:{ROOT / 'bench/plugins'}",
-            "METRICS_PORT": str(_free_port()),
-            "ADMIN_PORT": str(_free_port()),
+            "METRICS_PORT": str(metrics),
+            "ADMIN_PORT": str(admin),
             "THROTTLE_RATE": "1000",
             "THROTTLE_BURST": "1000",
             "REDIS_URL": "",
@@ -221,7 +222,10 @@ def _do(sql: str) -> None:
         connection.close()
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-    return port
+def free_ports() -> tuple[int, int]:
+    """Two ports on which nothing listens."""
+    with (
+        socket.create_server(("127.0.0.1", 0)) as one,
+        socket.create_server(("127.0.0.1", 0)) as other,
+    ):
+        return one.getsockname()[1], other.getsockname()[1]

@@ -20,7 +20,7 @@ from flask import Flask
 
 from admin.app import create_app
 from admin.panel import Panel
-from bench.bots import ROOT, _free_port
+from bench.bots import ROOT, free_ports
 from bot.registry import Registry
 from database import now
 from services import sessions
@@ -38,14 +38,14 @@ class Served:
     """A gunicorn with two workers, in a process group of its own."""
 
     def __init__(self, *command: str, **environ: str) -> None:
-        self.port = _free_port()
+        self.port, metrics = free_ports()
         self.folder = Path(tempfile.mkdtemp(prefix="steadygram_bench_"))
         self.command = [sys.executable, "-m", "gunicorn", *command]
         self.environ = {
             **os.environ,
             "PYTHONPATH": str(ROOT),
             "ADMIN_PORT": str(self.port),
-            "ADMIN_METRICS_PORT": str(_free_port()),
+            "ADMIN_METRICS_PORT": str(metrics),
             "ADMIN_WORKERS": str(WORKERS),
             "SECRET_KEY": secrets.token_urlsafe(32),
             "PLUGINS_PATH": str(ROOT / "plugins"),
