@@ -129,8 +129,8 @@ def test_workers_are_killed_ten_times_and_renewed_three(tables: str, tmp_path: P
 @pytest.mark.long
 def test_control_a_socket_for_each_worker_fails_requests(tables: str, tmp_path: Path) -> None:
     """The test sees requests that fail: those that wait at the socket of a worker that ends."""
-    _, renewed = trouble(tmp_path, tables, "--reuse-port", kills=0, hups=6, rate=400)
-    assert renewed > 0
+    runs = (trouble(tmp_path, tables, "--reuse-port", kills=0, hups=6, rate=400) for _ in range(5))
+    assert any(renewed for _, renewed in runs), "a socket seldom has somebody in it as it closes"
 
 
 def test_the_database_goes_and_comes_back(tmp_path: Path) -> None:
