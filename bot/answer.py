@@ -11,6 +11,9 @@ from telebot.apihelper import ApiTelegramException
 from bot import codec
 from bot.wire import Ambiguous, Reply
 
+LONGEST = 86_400.0
+"""Seconds; a longer pause is no answer of Telegram's."""
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -41,9 +44,9 @@ def result_of(method: str, reply: Reply) -> Any:
         answer = {}
     if answer.get("ok") is True:
         return answer.get("result")
-    if reply.status == 429:
-        answer = {"error_code": 429, "description": "Too Many Requests"} | answer
-    if not isinstance(answer.get("error_code"), int):
+    if reply.status == 429:  # whatever a proxy made of the body
+        answer = {"description": "Too Many Requests"} | answer | {"error_code": 429}
+    if type(answer.get("error_code")) is not int:
         raise Ambiguous(f"{method} got HTTP {reply.status} and a body that is not Telegram's")
     answer.setdefault("description", "")
     text = reply.body.decode(errors="replace")
@@ -56,8 +59,14 @@ def retry_after(error: Exception) -> float:
     """Seconds that a 429 asks for; 1 when it does not say."""
     answer: Answer = error.result  # type: ignore[attr-defined]
     parameters = answer.data.get("parameters")
-    told = parameters.get("retry_after") if isinstance(parameters, dict) else answer.retry_after
+    told = parameters.get("retry_after") if isinstance(parameters, dict) else None
+    return _seconds(told) or _seconds(answer.retry_after) or 1.0
+
+
+def _seconds(told: Any) -> float:
+    """A time to wait, at most a day; 0 for what is none."""
     try:
-        return max(0.0, float(told or 1))
-    except (TypeError, ValueError):
-        return 1.0
+        seconds = float(told)
+    except (TypeError, ValueError, OverflowError):
+        return 0.0
+    return min(seconds, LONGEST) if seconds > 0 else 0.0

@@ -9,8 +9,8 @@ from bot.hooks import words_of
 from database import CAUSES
 
 BLAMELESS = (
-    *("chat not found", "rights", "FORBIDDEN", "PEER_ID_INVALID", "TOPIC_CLOSED"),
-    *("upgraded to a supergroup", "query is too old"),
+    *("chat not found", "not enough rights", "no rights", "administrator rights", "FORBIDDEN"),
+    *("PEER_ID_INVALID", "TOPIC_CLOSED", "upgraded to a supergroup", "query is too old"),
 )
 """Refusals of Telegram that are about the chat or the moment, whatever a plugin sends."""
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from random import random as chance
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from telebot.apihelper import ApiTelegramException
 
@@ -44,6 +44,9 @@ SAFE = (
     *("ban", "unban", "restrict", "promote", "sendChatAction", "download"),
 )
 """How the names of the methods begin that may be carried out twice without harm."""
+
+DONE = ("message is not modified", "message to delete not found")
+"""What Telegram says of an edit or a deletion that it has carried out before."""
 
 T = TypeVar("T")
 
@@ -133,6 +136,7 @@ class Client:
         if courier is None or not courier.open or self._stop.is_set() or not self._allowed():
             return False
         fields = encode(params)
+        body = form(fields)
         turn = self._limits.turn(method, fields.get("chat_id"))
         if turn is not None and not turn.go():
             turn.leave()
@@ -150,7 +154,12 @@ class Client:
             heard(sending)
 
         still = self._may_still_go if turn is None else None
-        courier.post(self._token, method, form(fields), hear, still=still)
+        try:
+            courier.post(self._token, method, body, hear, still=still)
+        except BaseException:  # nobody will hear of it, and the chat's next call waits for it
+            if turn is not None:
+                turn.leave()
+            raise
         return True
 
     def _may_still_go(self) -> bool:
@@ -276,10 +285,9 @@ class Client:
                         self._hold(chat, error)
                         continue
                     if code < 500:
-                        self._retries.answered(None)
-                        raise
+                        return cast(T, self._refused(error, doubts))
                     doubts += 1
-                    self._doubt(method, doubts, error)
+                    self.doubt(method, error, last=doubts >= TRIES)
                 failures += 1
                 if self._retries.pause(failures, self._random(), self._wait):
                     raise Stopping("the process is stopping")
@@ -296,6 +304,13 @@ class Client:
         if not self._allowed():
             raise Stopping("another process makes this bot's calls now")
 
+    def _refused(self, error: Exception, doubts: int) -> Any:
+        """Raise what Telegram refuses, unless a try without a clear answer has done it already."""
+        self._retries.answered(None)
+        if doubts and any(map(str(error).count, DONE)):
+            return True
+        raise error
+
     def _hold(self, chat: str | None, error: Exception) -> None:
         """Keep everybody out of the window that a 429 opened."""
         seconds = retry_after(error)
@@ -303,10 +318,10 @@ class Client:
         self._metrics.api_429(scope).inc()
         log.warning("Telegram asks for a pause of %s s (%s)", seconds, scope)
 
-    def _doubt(self, method: str, doubts: int, error: Exception) -> None:
+    def doubt(self, method: str, error: Exception, *, last: bool = False) -> None:
         """Account for a call that may have been carried out; raises its error after the last."""
         if not method.startswith(SAFE):
             self._metrics.sends_ambiguous(method).inc()
             log.warning("%s may have been carried out: %s", method, error)
-        if doubts >= TRIES:
+        if last:
             raise error

@@ -36,7 +36,9 @@ def encode(params: Mapping[str, Any]) -> dict[str, str]:
 def _text(value: object) -> str:
     if type(value) is int:
         return str(value)
-    return str(value) if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    if isinstance(value, str):
+        return str.__str__(value)  # of a member of an enumeration too, not its name
+    return json.dumps(value, ensure_ascii=False)
 
 
 def attach(files: Mapping[str, Any]) -> dict[str, File]:

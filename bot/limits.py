@@ -178,9 +178,11 @@ class Limits:
         return turn
 
     def leave(self, turn: Turn) -> None:
-        """The turn's call is over: the next one of its chat may go."""
+        """The turn's call is over: the next one of its chat may go. Nothing, the second time."""
         if turn.chat is not None:
             with self._lock:
+                if turn not in turn.chat.turns:
+                    return
                 turn.chat.turns.remove(turn)
                 self._settle(turn)
                 self._doubt.see_through(turn)

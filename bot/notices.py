@@ -82,6 +82,7 @@ class Delivery:
         except (Ambiguous, ApiTelegramException) as error:
             code = getattr(error, "error_code", 500)
             if code >= 500 and notice.tries + 1 < TRIES:
+                client.doubt("sendMessage", error)
                 again = at + timedelta(seconds=min(LONGEST, 2.0**notice.tries))
                 notices.postpone(notice, again, tries=notice.tries + 1)
                 raise Ambiguous(f"sendMessage is tried again later: {error}") from error

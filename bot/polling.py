@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, Protocol
 
+from bot.answer import retry_after
 from bot.client import Ambiguous, Client, NeverSent, Stopping
 from bot.inbox import Inbox, Item, LaneKey, lanes_of
 from bot.lease import Fenced
@@ -97,9 +98,7 @@ class Poller:
             return self._step(timeout)
 
     def _step(self, timeout: int) -> int:
-        updates = self.client.get_updates(
-            offset=self._offset, timeout=timeout, limit=100, allowed_updates=self.kinds
-        )
+        updates = self._fetch(timeout)
         self.last_success = self._clock()
         self._failures = 0
         if not updates:
@@ -121,6 +120,16 @@ class Poller:
             default=(self._offset or 1) - 1,
         )
         return len(items)
+
+    def _fetch(self, timeout: int) -> list[dict[str, Any]]:
+        """The next updates; an entry that is no object is left out. Raises as the client does."""
+        entries = self.client.get_updates(
+            offset=self._offset, timeout=timeout, limit=100, allowed_updates=self.kinds
+        )
+        updates = [entry for entry in entries if isinstance(entry, dict)]
+        if entries and not updates:  # they would come again at once, and again
+            raise Ambiguous("getUpdates was answered without an update")
+        return updates
 
     def _note(self, kinds: list[str], duplicates: int) -> None:
         self.polled = self._unix()
@@ -178,8 +187,7 @@ class Poller:
         elif code == 409:
             log.error("another process polls with the same bot token: stop one of the two")
         elif code == 429:
-            parameters = getattr(error, "result_json", {}).get("parameters") or {}
-            return float(parameters.get("retry_after", 1))
+            return retry_after(error)
         elif not isinstance(code, int) or code < 500:
             return None
         return float(max(back_off, 1.0))

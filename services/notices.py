@@ -49,10 +49,14 @@ def notify(
 
 
 def due(bot_ids: Collection[int | None], at: datetime, *, limit: int = 200) -> list[Notice]:
-    """Each person's oldest notice that some bots may send by now, with the person."""
+    """Each person's oldest notice that some bots may send by now, with the person.
+
+    None goes before an older one that is being tried again.
+    """
     named = sorted(bot for bot in bot_ids if bot is not None)
     sql = _due_sql(len(named), None in bot_ids, db.param)
-    ids = [number for (number,) in db.execute_sql(sql, [*named, as_param(at), limit]).fetchall()]
+    values = [*named, as_param(at), as_param(at), limit]
+    ids = [number for (number,) in db.execute_sql(sql, values).fetchall()]
     if not ids:
         return []
     found = Notice.select(Notice, User).join(User).where(Notice.id.in_(ids))
@@ -65,6 +69,8 @@ def _due_sql(count: int, anyone: bool, param: str) -> str:
     mine = [f"bot_id IN ({', '.join([param] * count)})"] * bool(count) + ["bot_id IS NULL"] * anyone
     return (
         f"SELECT MIN(id) FROM notices WHERE ({' OR '.join(mine)}) AND due_at <= {param}"
+        " AND NOT EXISTS (SELECT 1 FROM notices AS older WHERE older.user_id = notices.user_id"
+        f" AND older.id < notices.id AND older.tries > 0 AND older.due_at > {param})"
         f" GROUP BY user_id ORDER BY MIN(id) LIMIT {param}"
     )
 

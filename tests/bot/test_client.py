@@ -164,6 +164,21 @@ def test_what_is_safe_to_repeat_is_not_counted(desk: Desk) -> None:
     assert len(desk.methods) == 2 * len(safe)
 
 
+@pytest.mark.parametrize(
+    ("method", "said"),
+    [
+        ("editMessageText", "Bad Request: message is not modified: specified new message content"),
+        ("deleteMessage", "Bad Request: message to delete not found"),
+    ],
+)
+def test_what_was_done_by_a_doubtful_try_is_done(desk: Desk, method: str, said: str) -> None:
+    """The second try of an edit or a deletion is refused since the first one came through."""
+    desk.plan(Ambiguous("cut"), refusal(400, said), refusal(400, said))
+    assert desk.client.call(method, {"chat_id": 7, "message_id": 5}) is True
+    with pytest.raises(ApiTelegramException):
+        desk.client.call(method, {"chat_id": 7, "message_id": 5})
+
+
 @pytest.mark.parametrize("method", ["sendMessage", "getChat"])
 def test_doubt_does_not_last_for_ever(desk: Desk, method: str) -> None:
     """After five tries without a clear answer the caller is told."""

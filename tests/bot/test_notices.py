@@ -154,6 +154,28 @@ def test_a_notice_survives_an_outage_of_telegram(shop: ChatKit) -> None:
     assert Notice.select().count() == 0
 
 
+@pytest.mark.parametrize(
+    ("fault", "first", "doubts"), [("502", 1, 1), ("cut_before", 1, None), ("cut_after", 2, 1)]
+)
+def test_a_doubtful_notice_is_counted_and_holds_the_next(
+    shop: ChatKit, fault: str, first: int, doubts: int | None
+) -> None:
+    """What a person is sent comes in order, and nothing comes twice that is not counted."""
+    shop.telegram.fail(fault, "sendMessage", chat_id=1002, times=1)
+    notices.notify(bob(), "one", category="shop.news")
+    notices.notify(bob(), "two", category="shop.news")
+    shop.step()
+    notices.notify(bob(), "three", category="shop.news")
+    shop.step()
+    while Notice.select().count():
+        shop.pass_time(seconds=30)
+        shop.step()
+    assert shop.bob.texts == ["one"] * first + ["two", "three"]
+    registry = shop.core.parts.metrics.registry
+    labels = {"method": "sendMessage"}
+    assert registry.get_sample_value("bot_sends_ambiguous_total", labels) == doubts
+
+
 def test_a_kill_between_sending_and_noting_sends_it_again(
     shop: ChatKit, monkeypatch: pytest.MonkeyPatch
 ) -> None:

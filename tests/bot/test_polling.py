@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable
-from types import SimpleNamespace
 from typing import Any
 
 import psycopg2
 import pytest
 
+from bot.answer import Answer
 from bot.client import Ambiguous, ApiTelegramException, NeverSent, Stopping
 from bot.inbox import Item, LaneKey
 from bot.lease import Fenced
@@ -68,7 +68,7 @@ class Lanes:
 
 def refused(code: int, text: str, **parameters: Any) -> ApiTelegramException:
     body = {"error_code": code, "description": text, "parameters": parameters}
-    return ApiTelegramException("getUpdates", SimpleNamespace(status_code=code), body)  # type: ignore[no-untyped-call]
+    return ApiTelegramException("getUpdates", Answer(code, body), body)  # type: ignore[no-untyped-call]
 
 
 def make_poller(client: Client, **options: Any) -> tuple[Poller, Lanes]:
@@ -168,6 +168,15 @@ def test_updates_without_an_id_do_not_confuse_the_offset(database: Database) -> 
     assert client.offsets == [None, 6, 6]
 
 
+def test_entries_that_are_no_updates_are_left_out(database: Database) -> None:
+    """The others are taken and confirmed; when there are only such, it pauses and asks again."""
+    client = Client(["odd", 5, None, message(5)], [None], [message(6)])
+    poller, lanes = make_poller(client)
+    assert run_until(poller, lambda: len(lanes.items) == 2) == []
+    assert client.offsets[:3] == [None, 6, 6]
+    assert [item.update_id for item in lanes.items] == [5, 6]
+
+
 def run_until(poller: Poller, done: Callable[[], bool]) -> list[Exception]:
     stop, failed = threading.Event(), list[Exception]()
     thread = threading.Thread(target=poller.run, args=(stop, failed.append))
@@ -192,6 +201,7 @@ def run_until(poller: Poller, done: Callable[[], bool]) -> list[Exception]:
         (refused(409, "Conflict: terminated by other getUpdates request"), "stop one of the two"),
         (refused(409, "Conflict: can't use … while webhook is active"), "BOT_MODE=webhook"),
         (refused(429, "Too Many Requests", retry_after=0.1), ""),
+        (refused(429, "Too Many Requests", retry_after=None), ""),
         (Stopping("lease"), ""),
         (Fenced("lease"), ""),
         (MemoryError(), "trying again"),

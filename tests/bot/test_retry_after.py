@@ -83,10 +83,18 @@ def test_a_stop_ends_the_wait_in_a_window(desk: Desk) -> None:
         (Reply(429, {"retry-after": "soon"}, b""), 1.0),
         (Reply(429, {}, b'{"ok":false,"parameters":{"retry_after":null}}'), 1.0),
         (Reply(429, {}, b'{"ok":false,"parameters":{"retry_after":2.5}}'), 2.5),
+        (Reply(429, {}, b'{"ok":false,"error_code":"429","parameters":{"retry_after":3}}'), 3.0),
+        (Reply(429, {}, b'{"ok":false,"error_code":400,"parameters":{"retry_after":3}}'), 3.0),
+        (Reply(429, {"retry-after": "9"}, b'{"ok":false,"parameters":{}}'), 9.0),
+        (Reply(429, {}, b'{"ok":false,"parameters":{"retry_after":-5}}'), 1.0),
+        (Reply(429, {}, b'{"ok":false,"parameters":{"retry_after":"0"}}'), 1.0),
+        (Reply(429, {"retry-after": "NaN"}, b""), 1.0),
+        (Reply(429, {}, b'{"ok":false,"parameters":{"retry_after":1' + b"0" * 400 + b"}}"), 1.0),
+        (Reply(429, {"retry-after": "1e12"}, b""), 86_400.0),
     ],
 )
 def test_how_long_a_429_lasts(desk: Desk, reply: Reply, seconds: float) -> None:
-    """The body says how long, else the header, else it is a second."""
+    """The body says how long, else the header, else it is a second; odd ones say nothing."""
     desk.plan(reply, ok())
     desk.client.call("sendMessage", {"chat_id": 7})
     assert desk.now == 100.0 + seconds

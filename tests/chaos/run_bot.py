@@ -79,7 +79,7 @@ class Deaf(bot.limits.Limits):
 class Uncounted(bot.client.Client):
     """Repeats what may have been carried out, and tells nobody."""
 
-    def _doubt(self, method: str, doubts: int, error: Exception) -> None:
+    def doubt(self, method: str, error: Exception, *, last: bool = False) -> None:
         pass
 
 
