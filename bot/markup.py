@@ -30,14 +30,22 @@ SIGNS = {
     "~": "strikethrough",
     "||": "spoiler",
 }
-OLD_SIGNS = {"*": "bold", "_": "italic"}
 TOKENS = re.compile(
-    r"\\(?P<escaped>[^\w\s])|```(?P<pre>(?:\\.|[^\\])*?)```|`(?P<code>(?:\\.|[^`\\])*)`"
-    r"|(?P<open>!?\[)|\]\((?P<url>(?:\\.|[^)\\])*)\)"
+    r"\\(?P<escaped>[\x01-~])|```(?P<pre>(?:\\.|[^\\])*?)```|`(?!``)(?P<code>(?:\\.|[^`\\])*)`"
+    r"|(?P<open>!?\[)|\]\((?P<url>(?:\\.|[^)\\])*)\)|(?P<unclosed>`|\]\()"
     r"|(?P<quote>^(?:\*\*)?>)|(?P<line>\n(?!>)|\Z)|(?P<sign>\|\||__|[*_~])",
-    re.MULTILINE,
+    re.MULTILINE | re.DOTALL,
 )
-ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+OLD_TOKENS = re.compile(
+    r"\\(?P<escaped>[_*`\[])|```(?P<pre>.*?)```|`(?!``)(?P<code>[^`]*)`"
+    r"|\[(?P<named>[^\]]*)\](?:\((?P<url>[^)]*)\)?)?"
+    r"|(?P<sign>[*_])(?P<inside>.*?)(?P=sign)|(?P<unclosed>[_*`\[])",
+    re.DOTALL,
+)
+"""Where nothing is nested, and a backslash within an entity is only that."""
+ESCAPED = re.compile(r"\\([\x01-~])")
+LANGUAGE = re.compile(r"(?:([^ \t\r\n\0\v`]+)(?=[ \t\r\n\0\v]))?(?:\r\n|\n\r|[\r\n])?")
+"""The language of code, when a blank follows it, and the end of its line."""
 EMOJI = "tg://emoji?id="
 
 
@@ -63,10 +71,9 @@ class Draft:
         """The mark that must close it, where it began, and the entity."""
         self.entities: list[Entity] = []
 
-    @property
-    def quoting(self) -> bool:
-        """Whether the entity that began last is a quote."""
-        return bool(self.open) and self.open[-1][0] == ">"
+    def within(self, mark: str) -> bool:
+        """Whether this mark ends the entity that began last."""
+        return bool(self.open) and self.open[-1][0] == mark
 
     def add(self, text: str) -> None:
         """Go on with the text."""
@@ -133,76 +140,107 @@ def read_html(text: str) -> tuple[str, list[Entity]]:
     """Read HTML."""
     parser = Html()
     parser.feed(text)
+    # To close it would read the rest again from each "<" of a tag that has no end.
+    if "<" in parser.rawdata:
+        raise Unreadable("a tag is not closed")
     parser.close()
     plain, entities = parser.draft.finish()
     return plain, [entity for entity in entities if entity["type"]]
 
 
-def read_markdown(text: str, *, old: bool = False) -> tuple[str, list[Entity]]:
-    """Read MarkdownV2; `old`: Markdown, which has less."""
+def read_markdown(text: str) -> tuple[str, list[Entity]]:
+    """Read MarkdownV2."""
+    return _read(text, TOKENS, _take)
+
+
+def read_old_markdown(text: str) -> tuple[str, list[Entity]]:
+    """Read Markdown, which has less."""
+    return _read(text, OLD_TOKENS, _take_old)
+
+
+def _read(
+    text: str, tokens: re.Pattern[str], take: Callable[[Draft, re.Match[str]], None]
+) -> tuple[str, list[Entity]]:
     draft, at = Draft(), 0
-    for token in TOKENS.finditer(text):
+    for token in tokens.finditer(text):
         draft.add(text[at : token.start()])
-        _take(draft, token, OLD_SIGNS if old else SIGNS)
+        take(draft, token)
         at = token.end()
     draft.add(text[at:])
     return draft.finish()
 
 
-def _take(draft: Draft, token: re.Match[str], signs: dict[str, str]) -> None:
+def _take(draft: Draft, token: re.Match[str]) -> None:
     kind, said = token.lastgroup or "", token[0]
     if kind == "escaped":
         draft.add(token["escaped"])
     elif kind in ("pre", "code"):
-        _take_code(draft, kind, token[kind])
+        _take_code(draft, kind, token[kind], escapes=True)
     elif kind == "open":
         draft.begin("[", "")
     elif kind == "url":
         url = ESCAPED.sub(r"\1", token["url"])
         emoji = {"type": "custom_emoji", "custom_emoji_id": url.removeprefix(EMOJI)}
         draft.end("[", **(emoji if url.startswith(EMOJI) else {"type": "text_link", "url": url}))
-    elif kind == "sign" and said in signs:
-        _take_sign(draft, token, signs[said])
-    elif kind in ("quote", "line") and signs is SIGNS:
+    elif kind == "sign":
+        _take_sign(draft, token)
+    elif kind in ("quote", "line"):
         _take_line(draft, kind, said)
     else:
-        draft.add(said)
+        raise Unreadable(f"{said} is not closed")
 
 
-def _take_sign(draft: Draft, token: re.Match[str], kind: str) -> None:
+def _take_old(draft: Draft, token: re.Match[str]) -> None:
+    kind = token.lastgroup or ""
+    if kind == "escaped":
+        draft.add(token["escaped"])
+    elif kind in ("pre", "code"):
+        _take_code(draft, kind, token[kind], escapes=False)
+    elif kind in ("named", "url"):
+        draft.begin("[", "text_link", url=token[kind])
+        draft.add(token["named"])
+        draft.end("[")
+    elif kind == "inside":
+        draft.begin(token["sign"], SIGNS[token["sign"]])
+        draft.add(token["inside"])
+        draft.end(token["sign"])
+    else:
+        raise Unreadable(f"{token[0]} is not closed")
+
+
+def _take_sign(draft: Draft, token: re.Match[str]) -> None:
     """A sign ends what it began; the one at the end of a quote folds that up."""
     sign, follows = token[0], token.string[token.end() : token.end() + 2]
-    if any(mark == sign for mark, _, _ in draft.open):
+    if draft.within(sign):
         draft.end(sign)
-    elif sign == "||" and draft.quoting and follows[:1] in ("", "\n") and follows != "\n>":
+    elif sign == "||" and draft.within(">") and follows[:1] in ("", "\n") and follows != "\n>":
         draft.open[-1][2]["type"] = "expandable_blockquote"
     else:
-        draft.begin(sign, kind)
+        draft.begin(sign, SIGNS[sign])
 
 
 def _take_line(draft: Draft, kind: str, said: str) -> None:
     """Lines that begin with > are one quote, up to the first that does not."""
     if kind == "quote":
-        if not draft.quoting:
+        if not draft.within(">"):
             draft.begin(">", "blockquote")
         return
-    if draft.quoting:
+    if draft.within(">"):
         draft.end(">")
     draft.add(said)
 
 
-def _take_code(draft: Draft, kind: str, inside: str) -> None:
-    """What stands between the marks of code; a first line of one word is its language."""
-    language, newline, rest = inside.partition("\n")
-    named = kind == "pre" and newline and re.fullmatch(r"[^\s`]+", language)
-    code = rest if named or (kind == "pre" and newline and not language) else inside
-    draft.begin("`", kind, **({"language": language} if named else {}))
-    draft.add(ESCAPED.sub(r"\1", code))
+def _take_code(draft: Draft, kind: str, inside: str, *, escapes: bool) -> None:
+    """What stands between the marks of code, of which a pre may name its language."""
+    named = LANGUAGE.match(inside) if kind == "pre" else None
+    language, code = (named[1], inside[named.end() :]) if named else (None, inside)
+    draft.begin("`", kind, **({"language": language} if language else {}))
+    draft.add(ESCAPED.sub(r"\1", code) if escapes else code)
     draft.end("`")
 
 
 READERS: dict[str, Callable[[str], tuple[str, list[Entity]]]] = {
     "html": read_html,
     "markdownv2": read_markdown,
-    "markdown": lambda text: read_markdown(text, old=True),
+    "markdown": read_old_markdown,
 }

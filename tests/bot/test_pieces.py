@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from typing import Any
 
 import pytest
@@ -27,7 +28,13 @@ SAMPLES = [
         ">quote\n>more\nafter\n**>fold\n>up||\nlast ![👍](tg://emoji?id=5368324170671202)",
     ),
     ("MarkdownV2", "_italic __both___"),
+    ("MarkdownV2", r"my\_file\_name a\_b \_\_c\_\_ _d\_e_ [f\_g](https://example.org/a\_b) \h\1\я"),
+    ("MarkdownV2", "```\nx\\\ny\n``` `a\\\nb\\я` *c*\\\nd [e](https://example.org/\\я)"),
+    ("MarkdownV2", "```py x``` ```\r\ny``` *_*z*_*"),
     ("Markdown", "*bold* _italic_ `code` ```py\npre``` [link](https://example.org/) a||b~c"),
+    ("Markdown", r"my\_file\_name a\_b \*c \`d \[e] f\.g\-h \\ \x"),
+    ("Markdown", "*a_b\\* _c*d_ `e\\` ```py\nf\\``` [g*h](https://example.org/\\) ** j]"),
+    ("Markdown", "[https://example.org/] [x](https://example.org/y"),
 ]
 
 
@@ -47,7 +54,16 @@ def test_markup_is_read_as_telegram_reads_it(mode: str, text: str) -> None:
         ("html", "<b>x"),
         ("html", "<b>x</i>"),
         ("html", "<h1>x</h1>"),
+        ("html", "<a href='x'"),
+        ("html", "x<"),
         ("MarkdownV2", "*x"),
+        ("MarkdownV2", "`x"),
+        ("MarkdownV2", "```x`"),
+        ("MarkdownV2", r"[x](z\)"),
+        ("Markdown", "a_b"),
+        ("Markdown", "*x"),
+        ("Markdown", "[x"),
+        ("Markdown", "```x`"),
         ("x", "y"),
     ],
 )
@@ -57,6 +73,40 @@ def test_wrong_markup_is_left_to_telegram(mode: str, text: str) -> None:
         read(text, mode)
     long = text + "y" * 5000
     assert split(long, parse_mode=mode) == [Piece(long, None, mode)]
+
+
+@pytest.mark.parametrize(
+    ("mode", "part"),
+    [
+        ("html", "<a "),
+        ("html", "<a href=''"),
+        ("html", "<!--"),
+        ("MarkdownV2", "]("),
+        ("MarkdownV2", "![a]("),
+        ("MarkdownV2", r"[a](\)"),
+        ("Markdown", "[a]("),
+        ("Markdown", "a`b*"),
+    ],
+)
+def test_what_is_never_closed_takes_no_time(mode: str, part: str) -> None:
+    """A long text of openings is read once, not again from each of them."""
+    began = time.process_time()
+    split(part * 12_000, parse_mode=mode)
+    assert time.process_time() - began < 2
+
+
+def test_what_is_open_is_not_searched_at_each_mark() -> None:
+    """Many marks within many links that are open are read as fast as any others."""
+    began = time.process_time()
+    split("[" * 12_000 + "*" * 12_000, parse_mode="MarkdownV2")
+    assert time.process_time() - began < 2
+
+
+def test_an_escaped_underscore_is_one_in_each_piece() -> None:
+    """Names with underscores come through a cut as they were meant, without marks."""
+    pieces = split("word " * 900 + r"my\_file\_name", parse_mode="MarkdownV2")
+    assert [piece.entities for piece in pieces] == [None, None]
+    assert pieces[1].text.endswith("word my_file_name")
 
 
 def test_what_fits_is_left_alone() -> None:
