@@ -165,11 +165,12 @@ class Town:
     def handled(self) -> int:
         """How many updates were handled so far, each counted once."""
         if self.journal.exists():
-            with self.journal.open() as journal:
+            with self.journal.open("rb") as journal:
                 journal.seek(self._read)
-                lines = journal.read().splitlines()
-                self._read = journal.tell()
-            ended = [line for line in lines if line.startswith("end")]
+                text = journal.read()
+            whole = text[: text.rfind(b"\n") + 1]  # the last line may just be written
+            self._read += len(whole)
+            ended = [line for line in whole.decode().splitlines() if line.startswith("end")]
             self._ended += len(ended)
             self._handled |= {line.split(" ", 2)[2] for line in ended}
         return len(self._handled)
