@@ -145,6 +145,52 @@ def test_an_outage_that_is_not_ours_becomes_a_failure(
     assert Failure.get().error == "OperationalError"
 
 
+def refusal() -> Exception:
+    """What a server says while the database has another name, as in a restore by swap."""
+    return psycopg2.OperationalError('FATAL:  database "bot" does not exist')
+
+
+def test_a_database_that_is_refused_is_away(kit: ChatKit) -> None:
+    """When the look at it fails otherwise than by an outage the update waits all the same."""
+    real, free = kit.database.execute_sql, kit.core.ledger._free
+    looks = list[str]()
+
+    def execute(sql: str, *arguments: Any) -> Any:
+        if sql == "SELECT 1" and not looks:
+            looks.append(sql)
+            raise refusal()
+        return real(sql, *arguments)
+
+    kit.database.execute_sql = execute  # type: ignore[method-assign]
+    become(kit, "ping", failing(outage()))
+    assert kit.bob.send("/ping") == ["pong"]
+    assert looks and states() == {"done"} and kit.core.ledger._free == free
+
+
+def test_a_commit_is_looked_for_until_the_database_tells(kit: ChatKit) -> None:
+    """Also when the first look is refused: the update is neither stranded nor handled twice."""
+    ledger, inbox, lost = kit.core.ledger, kit.core.inbox, list[str]()
+    commit, reload, free = ledger.commit, inbox.reload, ledger._free
+
+    def lose(entries: Any) -> int:
+        done = commit(entries)
+        if not lost:
+            lost.append("the answer")
+            kit.database.commit()
+            raise outage()
+        return done
+
+    def refuse(item: Any) -> bool:
+        if len(lost) < 2:
+            lost.append("the look")
+            raise refusal()
+        return reload(item)
+
+    ledger.commit, inbox.reload = lose, refuse  # type: ignore[method-assign]
+    assert kit.bob.send("/mark") == ["first", "rows: 1"]
+    assert len(lost) == 2 and states() == {"done"} and ledger._free == free
+
+
 def test_a_bug_of_ours_keeps_the_update(kit: ChatKit) -> None:
     """What falls through every boundary is recorded, and the lane goes on."""
     real, broken = kit.core.turns._through, list[int]()
