@@ -35,7 +35,13 @@ _SQLITE_OUTAGES = {
     for name in ("BUSY", "LOCKED", "READONLY", "IOERR", "FULL", "CANTOPEN", "PROTOCOL")
 }
 CAUSES = 16  # links of a chain of errors that are looked at
-_POSTGRES_OUTAGES = ("08", "40", "53", "57P", "58", "55P03", "25006", "25P03")
+_POSTGRES_OUTAGES = ("08", "40", "53", "57014", "57P", "58", "55P03", "25006", "25P03")
+_POSTGRES_REFUSALS = ("22", "23", "42804", "42883", "54")  # of a value, its type or its size
+_SQLITE_REFUSALS = (
+    *(sqlite3.DataError, sqlite3.IntegrityError),
+    *(sqlite3.InterfaceError, sqlite3.ProgrammingError),  # a type that it does not know
+)
+_MISTAKES = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 _POSTGRES_LOSSES = (psycopg2.OperationalError, psycopg2.InterfaceError)
 _REFUSED_FOR_GOOD = re.compile(r"authentication failed|(database|role) \".*\" does not exist")
 
@@ -304,12 +310,24 @@ def is_outage(error: BaseException | None) -> bool:
 
     False for mistakes: wrong SQL, a missing table, a refused or impossible value.
     """
+    return any(map(_is_outage, _causes(error)))
+
+
+def is_refusal(error: BaseException) -> bool:
+    """Whether the values themselves are refused, today and whenever they are tried again.
+
+    False for what may pass although it is no outage: a database with another name, for one.
+    """
+    return any(map(_is_refusal, _causes(error)))
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
     for _ in range(CAUSES):  # an error may be its own cause
-        if error is None or _is_outage(error):
-            return error is not None
+        if error is None:
+            return
+        yield error
         known = isinstance(error, peewee.PeeweeException)
         error = (getattr(error, "orig", None) if known else None) or error.__cause__
-    return False
 
 
 def _is_outage(error: BaseException) -> bool:
@@ -323,3 +341,11 @@ def _is_outage(error: BaseException) -> bool:
         return error.pgcode.startswith(_POSTGRES_OUTAGES)
     lost = isinstance(error, _POSTGRES_LOSSES) or type(error) is psycopg2.DatabaseError
     return lost and not _REFUSED_FOR_GOOD.search(str(error))
+
+
+def _is_refusal(error: BaseException) -> bool:
+    if not isinstance(error, psycopg2.Error):
+        return isinstance(error, (*_SQLITE_REFUSALS, *_MISTAKES))
+    if error.pgcode:
+        return error.pgcode.startswith(_POSTGRES_REFUSALS)
+    return isinstance(error, psycopg2.ProgrammingError)  # a type that the driver cannot adapt

@@ -13,7 +13,7 @@ from bot import codec, marks, stroke
 from bot.conversations import Change, write
 from bot.inbox import Item
 from bot.lease import Fenced, Lease
-from database import current, db, is_outage, now
+from database import current, db, is_outage, is_refusal, now
 from services import failures, messages
 from services.messages import Received
 
@@ -280,8 +280,8 @@ class Ledger:
         except Fenced:
             raise
         except Exception as error:
-            if is_outage(error):
-                raise
+            if is_outage(error) or not is_refusal(error):
+                raise  # it may pass, and the group is committed whole
             log.exception("a group of %s done marks was refused", len(entries))
             if len(entries) > 1:
                 for entry in entries:

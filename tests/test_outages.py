@@ -14,7 +14,7 @@ import psycopg2
 import psycopg2.errors
 import pytest
 
-from database import Database, Postgres, Sqlite, WriterBusy, is_outage, open_database
+from database import Database, Postgres, Sqlite, WriterBusy, is_outage, is_refusal, open_database
 from models import User
 from tests.ports import free_port
 from tests.together import failure
@@ -55,10 +55,13 @@ def test_a_closed_connection_is_an_outage(postgres_url: str) -> None:
 
 @pytest.mark.parametrize(
     "code",
-    ["57P01", "57P02", "57P03", "53300", "53100", "08006", "40P01", "40001", "55P03", "25006"],
+    [
+        *("57P01", "57P02", "57P03", "53300", "53100", "08006", "40P01", "40001", "55P03"),
+        *("25006", "57014"),
+    ],
 )
 def test_what_the_server_says_of_its_own_state_is_an_outage(code: str) -> None:
-    """Shutdown, start, no room, a deadlock and a read-only standby pass."""
+    """Shutdown, start, no room, a deadlock, a read-only standby and a statement's time pass."""
 
     class FromServer(psycopg2.errors.lookup(code)):  # type: ignore[misc]
         pgcode = code
@@ -103,10 +106,20 @@ def test_mistakes_are_no_outages(database: Database) -> None:
     for sql in MISTAKES.split(";"):
         assert not is_outage(failure(partial(database.execute_sql, sql)))
     unfit = (f"SELECT * FROM users WHERE telegram_id = {mark}", (object(),))
-    assert not is_outage(failure(lambda: database.execute_sql(*unfit)))
+    error = failure(lambda: database.execute_sql(*unfit))
+    assert not is_outage(error) and is_refusal(error)
     if isinstance(database, Postgres):
         assert not is_outage(failure(lambda: database.execute_sql("SELECT 1 / 0")))
         assert not is_outage(failure(lambda: database.execute_sql("SELECT 'x'::int")))
+
+
+def test_a_refused_value_stays_refused(database: Database) -> None:
+    """A missing parent, and what is no value at all; what the tables or the server lack is not."""
+    refused = failure(partial(database.execute_sql, MISTAKES.rsplit(";", maxsplit=1)[-1]))
+    assert is_refusal(refused) and is_refusal(OverflowError()) and is_refusal(UnicodeError())
+    assert not is_refusal(failure(partial(database.execute_sql, "SELECT * FROM not_there")))
+    gone = psycopg2.OperationalError('FATAL:  database "bot" does not exist')
+    assert not is_refusal(peewee.OperationalError(gone)) and not is_refusal(MemoryError())
 
 
 def test_a_locked_or_unwritable_file_is_an_outage(tmp_path: Path) -> None:

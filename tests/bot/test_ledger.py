@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import peewee
+import psycopg2
 import pytest
 
 from bot.conversations import Change, Conversations, Open
@@ -18,6 +20,7 @@ from database import Database
 from models import AnalyticsEvent, Conversation, Failure, User
 from models import Inbox as Row
 from tests.bot.test_inbox import AT, make, message
+from tests.conftest import HAS_POSTGRES
 
 
 class Desk:
@@ -138,8 +141,6 @@ def test_an_outage_keeps_the_group_for_the_next_step(database: Database) -> None
 
 
 def _outage() -> BaseException:
-    import psycopg2
-
     return psycopg2.OperationalError("server closed the connection unexpectedly")
 
 
@@ -152,6 +153,49 @@ def test_one_refused_entry_does_not_take_the_others_with_it(database: Database) 
     assert desk.ledger.flush() == 2
     assert states() == {1: "done", 2: "done"}
     assert AnalyticsEvent.select().where(AnalyticsEvent.event_type == "message").count() == 1
+
+
+@pytest.mark.parametrize("plain", [True, False])
+@pytest.mark.parametrize(
+    "said", ['database "bot" does not exist', 'password authentication failed for user "bot"']
+)
+def test_what_may_pass_costs_no_extras(
+    database: Database, monkeypatch: pytest.MonkeyPatch, plain: bool, said: str
+) -> None:
+    """A database that has another name for a moment refuses no value: the group waits, whole."""
+    desk, real, troubles = Desk(), database.execute_sql, [said]
+    items = desk.inbox.accept(7, [message(1), message(2)])
+    change = None if plain else Change((7, 5, 5), Open("a.b", {}, AT))
+    desk.finish(*items, events=[("message", None, {})], change=change)
+
+    def execute(*arguments: Any) -> Any:
+        if troubles:
+            raise peewee.OperationalError(psycopg2.OperationalError(troubles.pop()))
+        return real(*arguments)
+
+    monkeypatch.setattr(database, "execute_sql", execute)
+    with pytest.raises(peewee.OperationalError):
+        desk.ledger.flush()
+    assert states() == {1: "new", 2: "new"} and desk.released == []
+    assert desk.ledger.flush() == 2 and desk.released == [1, 2]
+    assert User.get().total_messages == 2
+    assert AnalyticsEvent.select().where(AnalyticsEvent.event_type == "message").count() == 2
+
+
+@pytest.mark.parametrize("database_url", ["postgres"] if HAS_POSTGRES else [], indirect=True)
+def test_a_statement_that_takes_too_long_costs_no_extras(database: Database) -> None:
+    """Somebody builds an index, and the server ends what waits for it: it is counted later."""
+    desk = Desk()
+    desk.finish(*desk.inbox.accept(7, [message(1), message(2)]), events=[("message", None, {})])
+    with closing(psycopg2.connect(database.database)) as other:
+        other.cursor().execute("LOCK TABLE analytics_events IN SHARE MODE")
+        database.execute_sql("SET statement_timeout = '100ms'")
+        with pytest.raises(peewee.OperationalError, match="statement timeout"):
+            desk.ledger.flush()
+    database.execute_sql("RESET statement_timeout")
+    assert states() == {1: "new", 2: "new"} and desk.ledger.flush() == 2
+    assert User.get().total_messages == 2
+    assert AnalyticsEvent.select().where(AnalyticsEvent.event_type == "message").count() == 2
 
 
 def test_the_holder_of_a_lost_lease_is_told(database: Database) -> None:
