@@ -26,3 +26,21 @@ def dumps(value: Any) -> str:
         return orjson.dumps(value).decode()
     except TypeError:  # half a surrogate pair, a number over 64 bits, a key that is no text
         return json.dumps(value, separators=(",", ":"))
+
+
+def storable(value: Any) -> Any:
+    """The value as JSON has it and every database can hold it. Raises TypeError, RecursionError.
+
+    Without NUL, with ? for half a surrogate pair and null for what is no finite number.
+    """
+    return _without_odd(json.loads(json.dumps(value), parse_constant=lambda name: None))
+
+
+def _without_odd(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode().replace("\0", "")
+    if isinstance(value, list):
+        return [_without_odd(item) for item in value]
+    if isinstance(value, dict):
+        return {_without_odd(key): _without_odd(item) for key, item in value.items()}
+    return value

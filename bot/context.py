@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from bot import letters, pieces, rules
+from bot import codec, letters, pieces, rules
 from bot import message as messages
 from bot.conversations import Open
 from bot.heard import Heard
@@ -133,7 +132,7 @@ class Context(Heard):
         if self.user is None:
             raise RuntimeError(f"There is nobody to ask: {self.kind} has no sender.")
         step = self._step(then)
-        kept = json.loads(json.dumps({**(data or {})}))
+        kept = codec.storable({**(data or {})})
         answers = {} if buttons else messages.demand(self, choices)
         sent = self.reply(text, buttons=buttons, **answers)
         until = self.runtime.clock() + timedelta(seconds=timeout)
@@ -142,9 +141,10 @@ class Context(Heard):
 
     def track(self, event: str, **data: Any) -> None:
         """Count an event of this user for the statistics, once the update is done."""
+        event = codec.storable(event)  # what is refused would take the core's own count with it
         if not 0 < len(event) <= 64:
             raise ValueError(f"{event!r} cannot be an event: name it with 1 to 64 letters.")
-        self.effects.events.append((event, json.loads(json.dumps(data))))
+        self.effects.events.append((event, codec.storable(data)))
 
     def keep_for_team(self) -> None:
         """Keep what the sender wrote for the team, who read and answer it in the panel.

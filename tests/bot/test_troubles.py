@@ -19,7 +19,7 @@ from bot.lease import Fenced, Lease
 from bot.process import Process
 from bot.testing import ChatKit
 from database import Database
-from models import AnalyticsEvent, Failure, Language
+from models import AnalyticsEvent, Failure, Language, User
 from models import Inbox as Row
 from services import users
 from tests.bot.test_lease import Clock
@@ -265,6 +265,20 @@ def test_an_event_that_is_no_json_fails_in_its_handler(kit: ChatKit) -> None:
     assert kit.bob.send("/ping") == [SORRY]
     assert Failure.get().error == "TypeError"
     assert AnalyticsEvent.select().where(AnalyticsEvent.event_type == "odd").count() == 0
+
+
+@pytest.mark.parametrize(
+    "odd", ["a\0b", "a\ud800b", float("nan"), float("-inf"), ["\0", {"\0": "b"}]]
+)
+def test_what_a_database_cannot_hold_costs_no_count(kit: ChatKit, odd: object) -> None:
+    """An event that a plugin counts is stored without it, beside the message and its own event."""
+    become(kit, "ping", lambda ctx: ctx.track("odd\0", value=odd, text="\\u0000 ж 🙂"))
+    kit.bob.send("/ping")
+    stored = AnalyticsEvent.get(AnalyticsEvent.event_type == "odd").data
+    assert stored["text"] == "\\u0000 ж 🙂"
+    assert stored["value"] in ("ab", "a?b", None, ["", {"": "b"}])
+    assert AnalyticsEvent.select().where(AnalyticsEvent.event_type == "command").count() == 1
+    assert User.get(telegram_id=1002).total_messages == 1
 
 
 def test_no_handler_begins_without_the_lease(kit: ChatKit) -> None:
