@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import peewee
 import psycopg2
 from playhouse.pool import MaxConnectionsExceeded, PooledPostgresqlDatabase, PooledSqliteDatabase
+from psycopg2.extensions import TRANSACTION_STATUS_INTRANS
 
 from turnstile import Turnstile
 
@@ -226,6 +227,17 @@ class Postgres(PooledPostgresqlDatabase):  # type: ignore[misc]
             self.connect()
             state.ctx = contexts
         return super().cursor(named_cursor)
+
+    def commit(self) -> None:
+        """Commit; raises where the server would take a COMMIT that commits nothing."""
+        if not self.is_closed():
+            conn = self._state.conn
+            if conn.closed:  # `cursor` would make a new one
+                lost = "the connection was lost before the commit"
+                raise peewee.InterfaceError(psycopg2.InterfaceError(lost))
+            if conn.info.transaction_status != TRANSACTION_STATUS_INTRANS:
+                raise peewee.InternalError("there is nothing to commit, or it failed before")
+        super().commit()
 
     def rollback(self) -> None:
         """Undo; when the connection is gone the server has done so."""

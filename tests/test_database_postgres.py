@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 
+import peewee
 import psycopg2
 import pytest
 from playhouse.pool import MaxConnectionsExceeded
@@ -98,6 +99,36 @@ def test_a_transaction_whose_connection_was_lost_says_so(
     assert re.search("terminating|terminated", str(error)) and is_outage(error)
     with postgres.atomic():
         assert postgres.execute_sql("SELECT 3").fetchone() == (3,)
+
+
+def test_a_loss_that_nobody_heeds_is_no_commit(postgres: Postgres, postgres_url: str) -> None:
+    """Also where the error of the statement is swallowed: the writes are gone, and it is said."""
+    postgres.execute_sql("CREATE TABLE counter (value INTEGER)")
+
+    def lose() -> None:
+        with postgres.atomic():
+            postgres.execute_sql("INSERT INTO counter VALUES (1)")
+            kill_connection(postgres, postgres_url)
+            failure(lambda: postgres.execute_sql("SELECT 1"))
+
+    assert is_outage(failure(lose))
+    with postgres.atomic():
+        assert postgres.execute_sql("SELECT COUNT(*) FROM counter").fetchone() == (0,)
+
+
+def test_a_transaction_that_failed_is_no_commit(postgres: Postgres) -> None:
+    """The server takes its COMMIT and keeps nothing: that is an error, a mistake like its cause."""
+    postgres.execute_sql("CREATE TABLE counter (value INTEGER)")
+
+    def fail() -> None:
+        with postgres.atomic():
+            postgres.execute_sql("INSERT INTO counter VALUES (1)")
+            failure(lambda: postgres.execute_sql("SELECT 1 / 0"))
+
+    error = failure(fail)
+    assert isinstance(error, peewee.InternalError) and not is_outage(error)
+    with postgres.atomic():
+        assert postgres.execute_sql("SELECT COUNT(*) FROM counter").fetchone() == (0,)
 
 
 def test_options_of_the_url_win(postgres_url: str) -> None:
