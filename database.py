@@ -267,6 +267,8 @@ class Postgres(PooledPostgresqlDatabase):  # type: ignore[misc]
         return self._adapter.connect(self, **options)
 
     def _can_reuse(self, conn: Any) -> bool:
+        if conn.info.parameter_status("default_transaction_read_only") == "on":
+            return False  # made while the server took no writes: it stays so after that
         return len(self._connections) < self._kept and bool(super()._can_reuse(conn))
 
 

@@ -21,6 +21,7 @@ from psycopg2.extensions import POLL_OK, POLL_READ, POLL_WRITE
 from bot import stroke
 from bot.courier import Courier
 from bot.ledger import Entry, Ledger
+from database import is_outage
 
 log = logging.getLogger(__name__)
 
@@ -136,8 +137,8 @@ class Relay:
             lost = isinstance(error, psycopg2.errors.InvalidSqlStatementName)
             if lost:  # a pool between us and the server gives each group another connection
                 self._rests_until = self._clock() + REST
-            if lost or self._connection.closed:
-                self._part()
+            if lost or self._connection.closed or is_outage(error):
+                self._part()  # a connection that was made while no writes were taken stays so
             return False
 
     def _look(self) -> None:

@@ -6,6 +6,7 @@ import re
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 
 import peewee
 import psycopg2
@@ -73,6 +74,26 @@ def test_an_idle_connection_that_was_lost_is_replaced(
         kill_connection(postgres, postgres_url)
     with postgres.connection_context():
         assert postgres.execute_sql("SELECT 1").fetchone() == (1,)
+
+
+def test_a_connection_of_a_read_only_spell_is_not_kept(
+    postgres: Postgres, postgres_url: str
+) -> None:
+    """It would refuse writes for as long as it lives, although the server takes them again."""
+    with closing(psycopg2.connect(postgres_url)) as other:
+        other.autocommit = True
+        name, cursor = other.info.dbname, other.cursor()
+        cursor.execute("CREATE TABLE counter (value INTEGER)")
+        cursor.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
+        try:
+            with postgres.connection_context():
+                error = failure(lambda: postgres.execute_sql("INSERT INTO counter VALUES (1)"))
+                assert is_outage(error)
+        finally:
+            cursor.execute("SET default_transaction_read_only = off")
+            cursor.execute(f'ALTER DATABASE "{name}" RESET default_transaction_read_only')
+    with postgres.connection_context():
+        postgres.execute_sql("INSERT INTO counter VALUES (2)")
 
 
 def test_a_held_connection_that_was_lost_is_replaced(postgres: Postgres, postgres_url: str) -> None:

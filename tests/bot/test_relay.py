@@ -226,6 +226,20 @@ def test_a_value_that_no_statement_takes(line: Line) -> None:
     assert set(states().values()) == {"done"}
 
 
+def test_a_connection_that_takes_no_writes_is_replaced(line: Line) -> None:
+    """One that was made in a read-only spell stays so when the spell is over."""
+    line.relay._cursor.execute("SET default_transaction_read_only = on")
+    _settle(line.made[-1])
+    line.desk.finish(*line.accept())
+    assert line.relay.post()
+    line.listen_until(lambda: not line.relay.busy)
+    assert not line.relay.open and line.desk.ledger.step() == 2 and len(line.made) == 2
+    line.desk.finish(*line.desk.inbox.accept(7, [message(3)]))
+    assert line.relay.post()
+    line.listen_until(lambda: line.desk.released == [1, 2, 3])
+    assert counted() == 3
+
+
 def test_the_end_waits_for_what_is_on_its_way(line: Line) -> None:
     """The last commit of a process hears the answer itself when nobody listens any more."""
     items = line.accept(3)
