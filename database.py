@@ -206,6 +206,19 @@ class Durable(psycopg2.extensions.connection):
             )
 
 
+_OPTIONS: dict[str, Any] = {
+    "connect_timeout": 5,
+    "application_name": "steadygram",
+    # A server whose machine or network is gone without a word is given up after a minute at most,
+    # and not after the two hours, or the quarter of one, that the system would wait.
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+    "client_encoding": "UTF8",  # what people write has every letter, whatever the server's default
+}
+
+
 class Postgres(PooledPostgresqlDatabase):  # type: ignore[misc]
     """PostgreSQL: `pool` connections are kept, `overflow` more are opened at need."""
 
@@ -213,8 +226,7 @@ class Postgres(PooledPostgresqlDatabase):  # type: ignore[misc]
 
     def __init__(self, url: str, *, pool: int, overflow: int) -> None:
         self._kept = pool
-        options: dict[str, Any] = {"connect_timeout": 5, "application_name": "steadygram"}
-        options = {name: value for name, value in options.items() if f"{name}=" not in url}
+        options = {name: value for name, value in _OPTIONS.items() if f"{name}=" not in url}
         options["connection_factory"] = Durable
         super().__init__(url, pool + overflow, stale_timeout=300, timeout=WAIT, **options)
 

@@ -160,6 +160,25 @@ def test_options_of_the_url_win(postgres_url: str) -> None:
     database.close_all()
 
 
+def test_a_server_that_is_gone_is_given_up(postgres: Postgres) -> None:
+    """Each connection, those beside the pool too, finds out within a minute."""
+    with postgres.connection_context(), closing(postgres.begin_connection()) as own:
+        for connection in (postgres.connection(), own):
+            used = connection.info.dsn_parameters
+            waits = [int(used[f"keepalives_{name}"]) for name in ("idle", "interval", "count")]
+            assert waits[0] + waits[1] * waits[2] <= 60
+            assert int(used["tcp_user_timeout"]) <= 60_000
+    other = open_database("postgresql://127.0.0.1/x?keepalives_idle=7&tcp_user_timeout=0")
+    assert not {"keepalives_idle", "tcp_user_timeout"} & {*other.connect_params}
+
+
+def test_every_letter_can_be_written(monkeypatch: pytest.MonkeyPatch, postgres: Postgres) -> None:
+    """Also where the surroundings would have another encoding."""
+    monkeypatch.setenv("PGCLIENTENCODING", "LATIN1")
+    with postgres.connection_context():
+        assert postgres.execute_sql("SELECT %s", ("привет 🙂",)).fetchone() == ("привет 🙂",)
+
+
 @pytest.mark.parametrize(("given", "used"), [("off", "on"), ("local", "local")])
 def test_a_commit_waits_for_the_disk(postgres_url: str, given: str, used: str) -> None:
     """Where the server's default is not to wait, a session of ours does; what waits is left."""
