@@ -151,14 +151,20 @@ class Inbox:
         return [(bot_id, lane) for (lane,) in rows]
 
     def claim(self, bot_id: int) -> list[LaneKey]:
-        """Take over the updates that another process put in; give back their lanes."""
-        rows = db.execute_sql(
-            _sql(
-                "UPDATE inbox SET state = 'new' WHERE bot_id = ? AND state = 'queued'"
-                " RETURNING lane"
-            ),
-            (bot_id,),
-        ).fetchall()
+        """Take over the updates that another process put in; give back their lanes.
+
+        Raises Fenced when another process has the bot's lease; then they are left to that one.
+        """
+        with db.atomic():
+            rows = db.execute_sql(
+                _sql(
+                    "UPDATE inbox SET state = 'new' WHERE bot_id = ? AND state = 'queued'"
+                    " RETURNING lane"
+                ),
+                (bot_id,),
+            ).fetchall()
+            if rows and (lease := self.leases.get(bot_id)):  # mostly there are none
+                lease.check()
         return sorted({(bot_id, lane) for (lane,) in rows})
 
     def reload(self, item: Item) -> bool:

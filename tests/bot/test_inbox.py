@@ -102,6 +102,20 @@ def test_updates_of_another_process_are_claimed_once(database: Database) -> None
     assert inbox.waiting(7) == [(7, 5)]
 
 
+def test_a_process_that_lost_its_lease_claims_nothing(database: Database) -> None:
+    """It slept: what is queued is left to the one that has the lease by now."""
+    lease = Lease("poller:7", owner="slept", dead=lambda owner: False)
+    assert lease.step()
+    inbox = make()
+    inbox.leases = {7: lease}
+    inbox.accept(7, [message(1)])
+    Row.update(state="queued").execute()
+    assert Lease("poller:7", owner="other", dead=lambda owner: True).step()
+    with pytest.raises(Fenced):
+        inbox.claim(7)
+    assert Row.get().state == "queued"
+
+
 def test_depth_and_age_of_the_inbox(database: Database) -> None:
     """The inbox tells how many updates are open and how old the oldest is, in seconds."""
     inbox = make()
