@@ -104,7 +104,8 @@ class Relay:
         """Whether a group is still on its way; otherwise see to the connection, which may wait."""
         if self._group:
             if self._clock() < self._due:
-                return True
+                self.hear()  # and write on: nobody is told when a full socket takes more
+                return bool(self._group)
             with self._lock:
                 group, self._group = self._group, ()
                 self._part()
@@ -118,7 +119,6 @@ class Relay:
     def finish(self) -> None:
         """Wait for the answer to what is on its way; for a thread that may wait."""
         while self._group and self.keep():
-            self.hear()
             self._sleep(0.002)
 
     def _answer(self) -> bool | None:

@@ -226,6 +226,18 @@ def test_a_value_that_no_statement_takes(line: Line) -> None:
     assert set(states().values()) == {"done"}
 
 
+def test_a_group_that_the_socket_does_not_take_at_once_goes_out(line: Line) -> None:
+    """The rest is written while nobody hears anything; it is not given up for want of an answer."""
+    line.desk.finish(*line.accept(), events=[("message", None, {"a": "x" * 8_000_000})])
+    assert line.relay.post()
+    for _ in range(200):
+        if not line.relay.busy:
+            break
+        line.courier.receive(0.02)
+        line.desk.ledger.step()
+    assert line.desk.released == [1, 2] and counted() == 2 and len(line.made) == 1
+
+
 def test_a_connection_that_takes_no_writes_is_replaced(line: Line) -> None:
     """One that was made in a read-only spell stays so when the spell is over."""
     line.relay._cursor.execute("SET default_transaction_read_only = on")
