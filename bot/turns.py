@@ -166,8 +166,15 @@ class Turns:
                 self.ledger.drop(item)
             return result is not CARRIED
         finally:
+            self._close()
+
+    def _close(self) -> None:
+        """Give the thread's connection back; what goes wrong changes nothing in what was done."""
+        try:
             if not self._database.is_closed():
                 self._database.close()
+        except Exception:
+            log.exception("a connection could not be given back")
 
     def _admit(self, item: Item) -> bool:
         """Wait until the update may begin once more; False when the process stops first."""
@@ -274,8 +281,25 @@ class Turns:
         turn = Turn(item, ctx, desk.client, started)
         event.turn = turn
         self._follow_migration(turn)
-        self._through(turn)
+        try:
+            self._through(turn)
+        finally:
+            self._undo(turn)
         return turn
+
+    def _undo(self, turn: Turn) -> None:
+        """Undo a transaction that a handler left open: what comes after it would be part of it."""
+        database = self._database
+        if not database.in_transaction():
+            return
+        log.error("%s left a transaction open, it is undone", turn.label)
+        while database.in_transaction():
+            database.pop_transaction()
+        try:
+            database.rollback()
+        except Exception:
+            log.exception("it could not be undone, its connection is closed")
+            database.manual_close()
 
     def _follow_migration(self, turn: Turn) -> None:
         new = getattr(turn.ctx.event, "migrate_to_chat_id", None)

@@ -191,6 +191,47 @@ def test_a_commit_is_looked_for_until_the_database_tells(kit: ChatKit) -> None:
     assert len(lost) == 2 and states() == {"done"} and ledger._free == free
 
 
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_transaction_that_a_handler_left_open_is_undone(
+    kit: ChatKit, caplog: pytest.LogCaptureFixture, times: int
+) -> None:
+    """Its update is done all the same, once, and those after it are committed."""
+    kit.bob.send("/ping")
+    free, opened = kit.core.ledger._free, list[Any]()
+
+    def handler(ctx: Any) -> str:
+        for _ in range(times):
+            opened.append(kit.database.atomic())
+            opened[-1].__enter__()
+        User.update(first_name="Left").execute()
+        return "pong"
+
+    become(kit, "ping", handler)
+    for _ in range(3):
+        assert kit.bob.send("/ping") == ["pong"]
+    assert "left a transaction open" in caplog.text and not kit.database.in_transaction()
+    assert states() == {"done"} and kit.core.ledger._free == free
+    user = User.get(telegram_id=1002)
+    assert user.total_messages == 4 and user.first_name != "Left"
+
+
+def test_a_connection_that_cannot_be_given_back_changes_nothing(
+    kit: ChatKit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The update is done, and its place is given back once."""
+    free, real, troubles = kit.core.ledger._free, kit.database.close, [outage()]
+
+    def close() -> bool:
+        closed = real()
+        if troubles:
+            raise troubles.pop()
+        return closed
+
+    become(kit, "ping", lambda ctx: monkeypatch.setattr(kit.database, "close", close) or "pong")
+    assert kit.bob.send("/ping") == ["pong"] and not troubles
+    assert states() == {"done"} and kit.core.ledger._free == free
+
+
 def test_a_bug_of_ours_keeps_the_update(kit: ChatKit) -> None:
     """What falls through every boundary is recorded, and the lane goes on."""
     real, broken = kit.core.turns._through, list[int]()
