@@ -38,10 +38,6 @@ _SQLITE_OUTAGES = {
 CAUSES = 16  # links of a chain of errors that are looked at
 _POSTGRES_OUTAGES = ("08", "40", "53", "57014", "57P", "58", "55P03", "25006", "25P03")
 _POSTGRES_REFUSALS = ("22", "23", "42804", "42883", "54")  # of a value, its type or its size
-_SQLITE_REFUSALS = (
-    *(sqlite3.DataError, sqlite3.IntegrityError),
-    *(sqlite3.InterfaceError, sqlite3.ProgrammingError),  # a type that it does not know
-)
 _MISTAKES = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 _POSTGRES_LOSSES = (psycopg2.OperationalError, psycopg2.InterfaceError)
 _REFUSED_FOR_GOOD = re.compile(r"authentication failed|(database|role) \".*\" does not exist")
@@ -370,8 +366,8 @@ def _is_outage(error: BaseException) -> bool:
 
 
 def _is_refusal(error: BaseException) -> bool:
-    if not isinstance(error, psycopg2.Error):
-        return isinstance(error, (*_SQLITE_REFUSALS, *_MISTAKES))
+    if not isinstance(error, psycopg2.Error):  # the file has no moods but its outages
+        return isinstance(error, (sqlite3.Error, *_MISTAKES)) and not _is_outage(error)
     if error.pgcode:
         return error.pgcode.startswith(_POSTGRES_REFUSALS)
     return isinstance(error, psycopg2.ProgrammingError)  # a type that the driver cannot adapt

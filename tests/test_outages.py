@@ -13,6 +13,7 @@ import peewee
 import psycopg2
 import psycopg2.errors
 import pytest
+from playhouse.pool import MaxConnectionsExceeded
 
 from database import Database, Postgres, Sqlite, WriterBusy, is_outage, is_refusal, open_database
 from models import User
@@ -114,12 +115,14 @@ def test_mistakes_are_no_outages(database: Database) -> None:
 
 
 def test_a_refused_value_stays_refused(database: Database) -> None:
-    """A missing parent, and what is no value at all; what the tables or the server lack is not."""
+    """A missing parent, and what is no value at all; what a server lacks may be back."""
     refused = failure(partial(database.execute_sql, MISTAKES.rsplit(";", maxsplit=1)[-1]))
     assert is_refusal(refused) and is_refusal(OverflowError()) and is_refusal(UnicodeError())
-    assert not is_refusal(failure(partial(database.execute_sql, "SELECT * FROM not_there")))
+    missing = failure(partial(database.execute_sql, "SELECT * FROM not_there"))
+    assert is_refusal(missing) is isinstance(database, Sqlite)
     gone = psycopg2.OperationalError('FATAL:  database "bot" does not exist')
     assert not is_refusal(peewee.OperationalError(gone)) and not is_refusal(MemoryError())
+    assert not is_refusal(MaxConnectionsExceeded())
 
 
 def test_a_locked_or_unwritable_file_is_an_outage(tmp_path: Path) -> None:

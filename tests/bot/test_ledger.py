@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Sequence
 from contextlib import closing
@@ -153,6 +154,18 @@ def test_one_refused_entry_does_not_take_the_others_with_it(database: Database) 
     assert desk.ledger.flush() == 2
     assert states() == {1: "done", 2: "done"}
     assert AnalyticsEvent.select().where(AnalyticsEvent.event_type == "message").count() == 1
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_group_with_more_values_than_a_statement_takes_is_split(database: Database) -> None:
+    """What is too much together is committed alone, and nothing is lost."""
+    desk = Desk()
+    items = desk.inbox.accept(7, [message(1), message(2)])
+    desk.finish(*items, events=[("message", None, {})] * 4)
+    database.connection().setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, 30)
+    assert desk.ledger.flush() == 2 and desk.released == [1, 2]
+    assert User.get().total_messages == 2
+    assert AnalyticsEvent.select().where(AnalyticsEvent.event_type == "message").count() == 8
 
 
 @pytest.mark.parametrize("plain", [True, False])
