@@ -30,9 +30,6 @@ TIMEOUT = (5.0, 30.0)
 REST = 30.0
 """Seconds after a failed connection in which calls go by the wire, which finds other ways."""
 
-FRESH = 1.0
-"""Seconds after an answer in which a connection carries the next call without being looked at."""
-
 HELD = 0.004
 """Seconds that a call waits for others to leave with it, and no longer than what runs then."""
 
@@ -149,6 +146,7 @@ class Courier:
                     self._spare(link, NeverSent("it may not go any more"))
             except Exception as error:  # noqa: BLE001 - nobody here can be told but its caller
                 self._lose(link, Ambiguous(f"it was not sent well: {type(error).__name__}"))
+                self._drop(link)
 
     def _next_held(self) -> Parcel | None:
         with self._holding:
@@ -200,8 +198,7 @@ class Courier:
                 link = self._idle.pop()
             except IndexError:  # another thread was quicker
                 break
-            stood = self._clock() - link.used
-            if stood <= FRESH or (stood <= STALE and not link.stirs()):
+            if self._clock() - link.used <= STALE and not link.stirs():
                 return link
             self._drop(link)
         return None
@@ -212,7 +209,9 @@ class Courier:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             if self._tls:
-                sock = self._tls.wrap_socket(sock, server_hostname=self._place[0])
+                sock = self._tls.wrap_socket(  # a cut must not pass for an answer's end
+                    sock, server_hostname=self._place[0], suppress_ragged_eofs=False
+                )
             sock.setblocking(False)
         except BaseException:
             sock.close()
@@ -226,18 +225,23 @@ class Courier:
             self._put(link, token, method, body)
         except (NeverSent, Ambiguous) as error:
             self._lose(link, error)
+            self._drop(link)  # when its answer was quicker, it was only ended
 
     def _put(self, link: Link, token: Secret, method: str, body: bytes) -> None:
         """Write the request; the token is in no variable that a traceback could show."""
         sent, whole = 0, False
-        while not whole:
-            wrote = self._write(link, token, method, body, sent)
-            if isinstance(wrote, str):
-                kind = Ambiguous if sent or self._tls else NeverSent
-                raise kind(f"the connection broke: {wrote}")
-            if wrote == (sent, False):
-                self._await_room(link)
-            sent, whole = wrote
+        try:
+            while not whole:
+                wrote = self._write(link, token, method, body, sent)
+                if isinstance(wrote, str):
+                    kind = Ambiguous if sent or self._tls else NeverSent
+                    raise kind(f"the connection broke: {wrote}")
+                if wrote == (sent, False):
+                    self._await_room(link)
+                sent, whole = wrote
+        except BaseException:
+            link.writing = False
+            raise
 
     def _write(
         self, link: Link, token: Secret, method: str, body: bytes, sent: int
@@ -250,8 +254,10 @@ class Courier:
         try:
             request = self._request(token, method, body)
             with link.lock:
+                link.asked = link.writing = True
                 sent += link.sock.send(request[sent:] if sent else request)
-            return sent, sent == len(request)
+                link.writing = sent < len(request)
+                return sent, not link.writing
         except (BlockingIOError, ssl.SSLWantWriteError):
             return sent, False
         except OSError as error:
@@ -282,7 +288,7 @@ class Courier:
                 self._idle.remove(link)
                 self._drop(link)
             return
-        reply, link.reply = link.reply, None
+        reply, link.reply, link.asked = link.reply, None, False
         if keep:
             link.used = self._clock()
             self._idle.append(link)
@@ -304,7 +310,7 @@ class Courier:
     def _drop(self, link: Link) -> None:
         with suppress(KeyError, ValueError):
             self._selector.unregister(link.sock)
-        link.sock.close()
+        link.close()
 
     def _quiet(self) -> None:
         with suppress(BlockingIOError):

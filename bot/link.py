@@ -6,6 +6,7 @@ import select
 import socket
 import ssl
 import threading
+from contextlib import suppress
 
 import httptools
 
@@ -18,7 +19,23 @@ PIECE = 65536
 class Link:
     """One connection, kept open; it carries one call at a time."""
 
-    __slots__ = ("_body", "_keep", "_parser", "after", "due", "lock", "reply", "sock", "used")
+    __slots__ = (
+        "_body",
+        "_keep",
+        "_look",
+        "_open_ended",
+        "_parser",
+        "_sized",
+        "_strayed",
+        "after",
+        "asked",
+        "due",
+        "lock",
+        "reply",
+        "sock",
+        "used",
+        "writing",
+    )
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
@@ -30,43 +47,77 @@ class Link:
         """When the last answer came."""
         self.reply: Reply | None = None
         self.after = ""
+        self.asked = False
+        """Whether some of a request went out whose answer did not come yet."""
+        self.writing = False
+        """Whether a thread is at writing a request; the last piece of it ends that."""
+        self._strayed = False
         self._keep = True
+        self._sized = self._open_ended = False
+        self._look = select.poll()
+        self._look.register(sock, select.POLLIN)
         self._body: list[bytes] = []
         self._parser = httptools.HttpResponseParser(self)
 
     def read(self) -> bool:
-        """Take in what came; False when the connection is at its end, or speaks no HTTP."""
+        """Take in what came; False when the connection can carry no further call."""
+        early = False
         try:
             while self.reply is None:
                 with self.lock:
                     piece = self.sock.recv(PIECE)
+                    self._strayed = self._strayed or not self.asked
+                    early = self.writing
+                if self._strayed:  # the next answer may be another call's as well
+                    return False
                 if not piece:
+                    if self._open_ended:
+                        self.on_message_complete()
                     return False
                 self._parser.feed_data(piece)
         except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
             return True
-        except (OSError, httptools.HttpParserError):
+        except (OSError, httptools.HttpParserError, httptools.HttpParserUpgrade):
             return False
-        return self._keep
+        return self._keep and not early  # the rest of a request would be taken for the next one
 
     def stirs(self) -> bool:
         """Whether something came that nobody asked for, such as the connection's end."""
-        poll = select.poll()
-        poll.register(self.sock, select.POLLIN)
-        return bool(poll.poll(0))
+        return bool(self._look.poll(0)) or self._strayed
+
+    def close(self) -> None:
+        """Close it; one that is being written is only ended, which its writer learns at once."""
+        with self.lock:
+            if not self.writing:
+                return self.sock.close()
+            with suppress(OSError):  # TLS's own would go on in plain text
+                socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
 
     # What the parser calls.
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if name.lower() == b"retry-after":
+        name = name.lower()
+        if name == b"retry-after":
             self.after = value.decode("ascii", "replace")
+        elif name in (b"content-length", b"transfer-encoding"):
+            self._sized = True
+
+    def on_message_begin(self) -> None:
+        if self.reply is not None:  # an answer too many
+            self._keep = False
+
+    def on_headers_complete(self) -> None:
+        self._open_ended = not self._sized
 
     def on_body(self, piece: bytes) -> None:
         self._body.append(piece)
 
     def on_message_complete(self) -> None:
-        headers = {"retry-after": self.after} if self.after else {}
-        self.reply = Reply(self._parser.get_status_code(), headers, b"".join(self._body))
-        self._keep = bool(self._parser.should_keep_alive())
+        status = self._parser.get_status_code()
+        if self.reply is None and status >= 200:  # below, it is only a word on the way
+            headers = {"retry-after": self.after} if self.after else {}
+            self.reply = Reply(status, headers, b"".join(self._body))
+            self._keep = bool(self._parser.should_keep_alive())
         self._body.clear()
         self.after = ""
+        self._sized = self._open_ended = False
