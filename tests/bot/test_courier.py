@@ -123,6 +123,11 @@ def hold(server: Server, monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     return gate
 
 
+def answer_and_stay(server: Server) -> Step:
+    """Answer, and notice no end of the connection."""
+    return lambda link: answer()(link) and server.say_nothing(link)
+
+
 def wait_for(condition: Callable[[], object]) -> None:
     deadline = time.monotonic() + 10
     while not condition():
@@ -446,8 +451,11 @@ def test_it_rests_after_a_failed_connection(
 
 
 @ON_BOTH
-def test_a_connection_that_takes_nothing_more(courier: Courier, scheme: str) -> None:
+def test_a_connection_that_takes_nothing_more(
+    server: Server, courier: Courier, scheme: str
+) -> None:
     """Without a byte out nothing was sent; over TLS that cannot be told."""
+    server.plan = [answer_and_stay(server)]
     ask(courier)
     courier._idle[0].sock.shutdown(socket.SHUT_WR)
     kind = Ambiguous if scheme == "https" else NeverSent
@@ -528,6 +536,7 @@ def test_the_token_is_in_no_outcome(
     """No fault leaves it in an exception, its causes, the locals of its frames, or the courier."""
     plans = {"close": close, "garbage": garbage, "half": answer(OK, promised=500)}
     gate = threading.Event()
+    server.plan = [answer_and_stay(server) if kind == "shut" else answer()]
     ask(courier)
     server.plan = [plans.get(kind, server.say_nothing)]
     if kind == "shut":
