@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import os
 import signal
@@ -9,12 +10,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 log = logging.getLogger(__name__)
 
 FINAL = (0, 2)
 """Exit codes that starting again does not change: a clean end, and what a person must mend."""
+LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
+PR_SET_PDEATHSIG = 1
 SHORT = 10.0
 """Seconds of life below which the next start waits longer."""
 LONGEST = 10.0
@@ -33,9 +37,22 @@ class Child(Protocol):
 def spawn(verb: str = "run") -> Child:
     """Start a verb, in a session of its own: a stop reaches it once, from its keeper.
 
-    Two of them would end the bot at once, with its handlers half done.
+    Two of them would end the bot at once, with its handlers half done. It also ends, as by a stop,
+    when its keeper is killed: nobody would reach it any more.
     """
-    return subprocess.Popen([sys.executable, "-m", "bot", verb], start_new_session=True)
+    return subprocess.Popen(
+        [sys.executable, "-m", "bot", verb],
+        start_new_session=True,
+        preexec_fn=partial(_end_with, os.getpid()),  # noqa: PLW1509 - the keeper has one thread
+    )
+
+
+def _end_with(keeper: int) -> None:
+    """Get a SIGTERM when the keeper dies; on Linux, whose prctl(2) has it."""
+    if LIBC is not None:
+        LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != keeper:  # it died before that
+            os.kill(os.getpid(), signal.SIGTERM)
 
 
 class Keeper:

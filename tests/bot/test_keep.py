@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from subprocess import Popen
+import time
+from subprocess import PIPE, Popen
 
 import pytest
 
 from bot.keep import Keeper, spawn
+from bot.kit import ROOT
+from tests.admin.serving import is_alive
 
 
 class Child:
@@ -99,6 +102,26 @@ def test_a_hangup_goes_on_to_the_child_and_stops_nothing(monkeypatch: pytest.Mon
     monkeypatch.setattr(os, "isatty", lambda _: False)
     keeper._pass_on(signal.SIGHUP, None)
     assert child.got == [signal.SIGHUP, signal.SIGTERM] and keeper._stopping
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child of it")
+def test_a_killed_keeper_takes_its_child_along() -> None:
+    """It gets a SIGTERM, so that nothing polls that nobody can stop."""
+    program = (
+        "from bot.keep import _end_with; import functools, os, subprocess;"
+        "child = subprocess.Popen(['sleep', '60'], start_new_session=True,"
+        " preexec_fn=functools.partial(_end_with, os.getpid()));"
+        "print(child.pid, flush=True); child.wait()"
+    )
+    with Popen([sys.executable, "-c", program], stdout=PIPE, text=True, cwd=ROOT) as keeper:
+        assert keeper.stdout is not None
+        pid = int(keeper.stdout.readline())
+        assert is_alive(pid)
+        keeper.kill()
+    deadline = time.monotonic() + 10
+    while is_alive(pid):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def test_the_child_is_the_bot(monkeypatch: pytest.MonkeyPatch) -> None:
