@@ -67,6 +67,26 @@ def test_what_telegram_refuses_is_raised_at_once(desk: Desk, code: int) -> None:
     assert desk.count("bot_api_requests_total", method="sendMessage", code=str(code)) == 1
 
 
+class Failing:
+    """A courier that has no memory for a call."""
+
+    open = True
+
+    def post(self, *_: object, **__: object) -> None:
+        raise MemoryError
+
+
+def test_a_call_that_cannot_be_posted_holds_up_no_other() -> None:
+    """It leaves its place in the chat, and the next one goes."""
+    desk = Desk()
+    desk.client._courier = Failing()  # type: ignore[assignment]
+    desk.client._limits = Limits(30, 1, 20, clock=lambda: desk.now)
+    with pytest.raises(MemoryError):
+        desk.client.post("sendMessage", {"chat_id": 7, "text": "hi"}, lambda sending: None)
+    assert not desk.client._limits._chats["7"].turns
+    assert desk.client.call("sendMessage", {"chat_id": 7, "text": "hi"}) is True
+
+
 # What never left
 
 
