@@ -409,6 +409,7 @@ def test_control_without_the_breaker_it_is_not_suspended(
     [
         *("403 Forbidden: bot was kicked", "502 Bad Gateway", "400 Bad Request: chat not found"),
         *("401 Unauthorized", "409 Conflict: terminated by other getUpdates request"),
+        "400 Bad Request: not enough rights to send text messages to the chat",
     ],
 )
 def test_what_is_telegrams_fault_does_not_count(kit: ChatKit, refusal: str) -> None:
@@ -416,6 +417,13 @@ def test_what_is_telegrams_fault_does_not_count(kit: ChatKit, refusal: str) -> N
     for _ in range(2 * FAILURES):
         kit.bob.send(f"/refused {refusal}")
     assert not kit.core.breaker.suspended
+
+
+def test_a_text_that_telegram_cannot_read_counts(kit: ChatKit) -> None:
+    """Whatever words are in it: "copyrights" are not the rights that the bot lacks in a chat."""
+    for _ in range(FAILURES):
+        kit.bob.send('/refused 400 Bad Request: Unsupported start tag "copyrights"')
+    assert "fickle" in kit.core.breaker.suspended
 
 
 def test_a_reply_that_telegram_refuses_counts(kit: ChatKit) -> None:

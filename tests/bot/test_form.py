@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from enum import Enum
 from urllib.parse import parse_qs
 
 import pytest
@@ -25,7 +26,10 @@ def test_a_text_of_a_derived_class_stays_a_text() -> None:
     class Word(str):
         __slots__ = ()
 
-    assert encode({"a": Word("x")}) == {"a": "x"}
+    class Mode(str, Enum):  # noqa: UP042 - whose own text is another one than that of StrEnum
+        HTML = "HTML"
+
+    assert encode({"a": Word("x"), "parse_mode": Mode.HTML}) == {"a": "x", "parse_mode": "HTML"}
 
 
 def test_what_json_lacks_is_refused() -> None:
