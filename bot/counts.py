@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily
@@ -29,10 +29,17 @@ class Counts(Collector):
     """A counter of one process, with labels."""
 
     def __init__(
-        self, name: str, text: str, labels: tuple[str, ...], registry: CollectorRegistry
+        self,
+        name: str,
+        text: str,
+        labels: tuple[str, ...],
+        registry: CollectorRegistry,
+        settle: Callable[[], object] = int,
     ) -> None:
+        """`settle` is called before it is read."""
         self._name, self._text, self._labels = name, text, labels
         self._children: dict[tuple[str, ...], Count] = {}
+        self._settle = settle
         registry.register(self)
 
     def labels(self, *values: str) -> Count:
@@ -45,6 +52,7 @@ class Counts(Collector):
 
     def collect(self) -> Iterable[CounterMetricFamily]:
         """What was counted, for a scrape."""
+        self._settle()
         family = CounterMetricFamily(self._name, self._text, labels=self._labels)
         for values, child in list(self._children.items()):
             family.add_metric(values, child.number)

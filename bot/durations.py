@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import threading
-from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import accumulate
 
 from prometheus_client import CollectorRegistry
@@ -30,6 +30,16 @@ class Buckets:
             self._counts[bisect_left(self._bounds, seconds)] += times
             self._sum += seconds * times
 
+    def observe_all(self, seen: Sequence[float]) -> None:
+        """Count durations, each met once."""
+        ordered, below = sorted(seen), 0
+        with self._lock:
+            self._sum += sum(ordered)
+            for place, bound in enumerate(self._bounds):
+                reached = bisect_right(ordered, bound)
+                self._counts[place] += reached - below
+                below = reached
+
     def read(self) -> tuple[list[int], float]:
         """How many there are in each bucket, and the sum of all."""
         with self._lock:
@@ -49,11 +59,14 @@ class Durations(Collector):
         bounds: Sequence[float],
         registry: CollectorRegistry,
         *label: str,
+        settle: Callable[[], object] = int,
     ) -> None:
+        """`settle` is called before it is read."""
         self._name, self._text, self._label = name, text, label
         self._bounds = [*bounds, math.inf]
         self._names = [*map(str, bounds), "+Inf"]
         self._children: dict[tuple[str, ...], Buckets] = {}
+        self._settle = settle
         if not label:
             self.labels()
         registry.register(self)
@@ -69,6 +82,7 @@ class Durations(Collector):
 
     def total(self) -> tuple[int, float]:
         """How many durations were counted under all labels, and their sum."""
+        self._settle()
         read = [child.read() for child in list(self._children.values())]
         return sum(sum(counts) for counts, _ in read), sum(total for _, total in read)
 
@@ -78,6 +92,7 @@ class Durations(Collector):
 
     def collect(self) -> Iterable[HistogramMetricFamily]:
         """What was counted, for a scrape."""
+        self._settle()
         family = HistogramMetricFamily(self._name, self._text, labels=self._label)
         for value, child in list(self._children.items()):
             counts, total = child.read()

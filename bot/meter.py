@@ -31,7 +31,7 @@ class Meter:
     def start(self, method: str) -> Callable[[Outcome], None]:
         """Note the time, and which update is at it."""
         started, about = self._clock(), topic.fields
-        close = tracing.begin("api_call", method=method)
+        close = tracing.begin("api_call", method=method) if tracing.on else None
 
         def end(outcome: Outcome) -> None:
             seconds = self._clock() - started

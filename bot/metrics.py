@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import product
 from wsgiref.simple_server import WSGIServer
@@ -19,6 +19,7 @@ from prometheus_client.process_collector import ProcessCollector
 from bot.counts import Counts
 from bot.durations import Durations
 from bot.families import OTHER, Family, Label
+from bot.pile import Labels, Pile
 from settings import SettingsError
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104  a container is scraped from outside
@@ -105,8 +106,9 @@ class Metrics:
 
     def _updates(self) -> None:
         handler, status, error = self._handler, Label(room=20), Label(room=100)
+        turns = self._turns = Pile(self._count_turns)
         self.messages = Family(
-            self._counter("messages", "Updates handled.", "handler", "status"),
+            self._counter("messages", "Updates handled.", "handler", "status", pile=turns),
             handler,
             status,
             most=200,
@@ -117,7 +119,9 @@ class Metrics:
         self.errors = Family(
             self._counter("errors", "Exceptions raised by handlers.", "error_type"), error
         )
-        self._response_time = self._histogram("response_time", "Time in the handler.", "handler")
+        self._response_time = self._histogram(
+            "response_time", "Time in the handler.", "handler", turns
+        )
         self.response_time = Family(self._response_time, handler, most=60)
         self.updates_received = Family(
             self._counter("updates_received", "Updates taken in.", "kind"),
@@ -136,15 +140,16 @@ class Metrics:
         )
 
     def _telegram(self) -> None:
-        method = self._method
+        method, calls = self._method, Pile(self._count_calls)
+        self._calls = calls
         self.api_requests = Family(
-            self._counter("api_requests", "Calls to Telegram.", "method", "code"),
+            self._counter("api_requests", "Calls to Telegram.", "method", "code", pile=calls),
             method,
             Label(*CODES),
             most=150,
         )
         self.api_duration = Family(
-            self._histogram("api_duration", "Time of a call to Telegram.", "method"),
+            self._histogram("api_duration", "Time of a call to Telegram.", "method", calls),
             method,
             most=40,
         )
@@ -190,14 +195,16 @@ class Metrics:
         self.disk_free = self._gauge("disk_free_ratio", "Share of the data's disk that is free.")
         self._backup: Gauge | None = None
 
-    def _counter(self, name: str, text: str, *labels: str) -> Counts:
-        return Counts(f"bot_{name}", text, labels, self.registry)
+    def _counter(self, name: str, text: str, *labels: str, pile: Pile | None = None) -> Counts:
+        settle = pile.settle if pile else int
+        return Counts(f"bot_{name}", text, labels, self.registry, settle)
 
     def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
         return Gauge(f"bot_{name}", text, labels, registry=self.registry)
 
-    def _histogram(self, name: str, text: str, label: str) -> Durations:
-        return Durations(f"bot_{name}_seconds", text, SECONDS, self.registry, label)
+    def _histogram(self, name: str, text: str, label: str, pile: Pile) -> Durations:
+        name = f"bot_{name}_seconds"
+        return Durations(name, text, SECONDS, self.registry, label, settle=pile.settle)
 
     def backed_up(self, at: float) -> None:
         """Tell the time of the newest backup; without one there is no such metric."""
@@ -234,8 +241,12 @@ class Metrics:
 
     def message(self, handler: str, status: str, seconds: float) -> None:
         """Count one handled update and the seconds its handler took."""
-        self.messages(handler, status).inc()
-        self.response_time(handler).observe(seconds)
+        self._turns.put((handler, status), seconds)
+
+    def _count_turns(self, seen: Mapping[Labels, Sequence[float]]) -> None:
+        for (handler, status), durations in seen.items():
+            self.messages(handler, status).inc(len(durations))
+            self.response_time(handler).observe_all(durations)
 
     def responses(self) -> tuple[int, float]:
         """How many updates were handled, and the seconds that took, since the process began."""
@@ -255,8 +266,12 @@ class Metrics:
 
     def api(self, method: str, code: str, seconds: float) -> None:
         """Count one call to Telegram and the seconds it took."""
-        self.api_requests(method, code).inc()
-        self.api_duration(method).observe(seconds)
+        self._calls.put((method, code), seconds)
+
+    def _count_calls(self, seen: Mapping[Labels, Sequence[float]]) -> None:
+        for (method, code), durations in seen.items():
+            self.api_requests(method, code).inc(len(durations))
+            self.api_duration(method).observe_all(durations)
 
     def serve(self, port: int, host: str = EVERYWHERE) -> WSGIServer:
         """Answer scrapes on a thread of their own; the server given back can be shut down.

@@ -29,11 +29,8 @@ class Tracing:
     def __init__(self) -> None:
         self._tracer: Any = None
         self._processor: Any = None
-
-    @property
-    def on(self) -> bool:
+        self.on = False
         """Whether spans are made."""
-        return self._tracer is not None
 
     def start(self, settings: Settings, *, app: str = "bot", exporter: Any = None) -> None:
         """Begin, in a process that will fork no more. Raises SettingsError without the packages."""
@@ -51,13 +48,13 @@ class Tracing:
         provider = TracerProvider(resource=Resource(about), shutdown_on_exit=False)
         self._processor = BatchSpanProcessor(exporter, max_queue_size=MOST_WAITING)
         provider.add_span_processor(self._processor)
-        self._tracer = provider.get_tracer("steadygram")
+        self._tracer, self.on = provider.get_tracer("steadygram"), True
 
     def stop(self) -> None:
         """Send what waits, if the collector takes it at once; make no more spans."""
         if self._tracer is None:
             return
-        self._tracer = None
+        self._tracer, self.on = None, False
         last = threading.Thread(target=self._processor.force_flush, name="traces", daemon=True)
         last.start()
         last.join(FAREWELL)

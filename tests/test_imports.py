@@ -34,7 +34,8 @@ ORDER = """
     environ settings
     turnstile database choices trigrams models indexes staff migrations.*
     services.*
-    bot.codec bot.logs bot.tracing bot.reports bot.counts bot.durations bot.families bot.metrics
+    bot.codec bot.logs bot.tracing bot.reports bot.counts bot.durations bot.families bot.pile
+    bot.metrics
     bot.gauges
     bot.i18n
     bot.pace bot.limits bot.retries bot.form bot.wire bot.answer bot.link bot.courier bot.sending
