@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 LaneKey: TypeAlias = tuple[int, int]
 
-OPEN = "('new', 'replying')"
+OURS = "done_at IS NULL AND state <> 'queued'"
+"""What waits, and was accepted by the process that acts for the bot."""
 UNCOUNTED = "ProcessKilled"
 """The failure of an update that was set aside: it was never counted, so a replay counts it."""
 KEPT = timedelta(days=7)
@@ -123,7 +124,7 @@ class Inbox:
         rows = db.execute_sql(
             _sql(
                 "SELECT update_id, kind, payload, state, attempts, received_at FROM inbox"
-                f" WHERE bot_id = ? AND lane = ? AND state IN {OPEN} ORDER BY update_id LIMIT ?"
+                f" WHERE bot_id = ? AND lane = ? AND {OURS} ORDER BY update_id LIMIT ?"
             ),
             (bot_id, lane, limit + len(skip)),
         ).fetchall()
@@ -145,7 +146,7 @@ class Inbox:
     def waiting(self, bot_id: int) -> list[LaneKey]:
         """Every lane of a bot that has open updates: what a crash or a stop left behind."""
         rows = db.execute_sql(
-            _sql(f"SELECT DISTINCT lane FROM inbox WHERE bot_id = ? AND state IN {OPEN}"),
+            _sql(f"SELECT DISTINCT lane FROM inbox WHERE bot_id = ? AND {OURS}"),
             (bot_id,),
         ).fetchall()
         return [(bot_id, lane) for (lane,) in rows]
@@ -158,8 +159,8 @@ class Inbox:
         with db.atomic():
             rows = db.execute_sql(
                 _sql(
-                    "UPDATE inbox SET state = 'new' WHERE bot_id = ? AND state = 'queued'"
-                    " RETURNING lane"
+                    "UPDATE inbox SET state = 'new' WHERE bot_id = ?"
+                    " AND done_at IS NULL AND state = 'queued' RETURNING lane"
                 ),
                 (bot_id,),
             ).fetchall()
@@ -170,10 +171,7 @@ class Inbox:
     def reload(self, item: Item) -> bool:
         """Read an update's state and payload again; False when it is done."""
         row = db.execute_sql(
-            _sql(
-                "SELECT state, payload FROM inbox WHERE bot_id = ? AND update_id = ?"
-                f" AND state IN {OPEN}"
-            ),
+            _sql(f"SELECT state, payload FROM inbox WHERE bot_id = ? AND update_id = ? AND {OURS}"),
             item.id,
         ).fetchone()
         if row:
@@ -191,14 +189,13 @@ class Inbox:
     def exonerate(self, bot_id: int) -> None:
         """Forget the starts of what a clean stop left: none of it ended the process."""
         db.execute_sql(
-            _sql(f"UPDATE inbox SET attempts = 0 WHERE bot_id = ? AND state IN {OPEN}"), (bot_id,)
+            _sql(f"UPDATE inbox SET attempts = 0 WHERE bot_id = ? AND {OURS}"), (bot_id,)
         )
 
     def depth(self) -> tuple[int, float]:
         """How many updates are open, and the age of the oldest in seconds."""
         count, oldest = db.execute_sql(
-            "SELECT COUNT(*), MIN(received_at) FROM inbox"
-            " WHERE state IN ('queued', 'new', 'replying')"
+            "SELECT COUNT(*), MIN(received_at) FROM inbox WHERE done_at IS NULL"
         ).fetchone()
         if oldest is None:
             return count, 0.0

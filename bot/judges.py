@@ -71,7 +71,7 @@ def inbox(turn: Turn) -> Station:
         .where(
             Inbox.bot_id == turn.item.bot_id,
             Inbox.lane == turn.item.lane,
-            Inbox.state << ["queued", "new", "replying"],
+            Inbox.OPEN,
         )
         .limit(BACKLOG)
     )

@@ -49,7 +49,7 @@ def _mark_sql(count: int, param: str) -> str:
     ids = ", ".join([param] * count)
     return (
         f"UPDATE inbox SET state = {param}, payload = NULL, done_at = {param}"
-        f" WHERE bot_id = {param} AND state || '' = {param} AND update_id IN ({ids})"
+        f" WHERE bot_id = {param} AND state = {param} AND update_id IN ({ids})"
         " RETURNING update_id"
     )
 

@@ -129,7 +129,7 @@ def skew(whose: str, seconds: float) -> Finding:
 @asked
 def inbox(at: datetime) -> Iterator[Finding]:
     """No update waits long."""
-    oldest = _one("SELECT MIN(received_at) FROM inbox WHERE state IN ('queued', 'new', 'replying')")
+    oldest = _one("SELECT MIN(received_at) FROM inbox WHERE done_at IS NULL")
     if oldest is None:
         yield good("Nothing waits.")
         return

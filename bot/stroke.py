@@ -1,8 +1,7 @@
 """One stroke: what a group of plain entries leaves behind, as a single statement for PostgreSQL.
 
 Each statement of its own would be a journey to the server and back. The statement is a transaction
-by itself: done marks, counters and events come about together or not at all. `state || ''` keeps
-the server from walking through all open updates, by an index that it takes for the shorter one.
+by itself: done marks, counters and events come about together or not at all.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ WITH held AS MATERIALIZED (
     {proof}
 ), marked AS (
     UPDATE inbox SET state = 'done', payload = NULL, done_at = %s::timestamp
-    WHERE bot_id = %s AND state || '' = 'new' AND update_id = ANY(%s::bigint[])
+    WHERE bot_id = %s AND state = 'new' AND update_id = ANY(%s::bigint[])
         AND EXISTS (SELECT 1 FROM held)
     RETURNING update_id
 ), counted AS (

@@ -33,7 +33,7 @@ def standing(bot_id: int, at: datetime) -> Standing:
     poller = pulse.poller(bot_id, at)
     mine = Inbox.select(Inbox.received_at).where(Inbox.bot_id == bot_id)
     newest = mine.order_by(Inbox.bot_id.desc(), Inbox.update_id.desc()).first()
-    waiting = Inbox.select(SQL("1")).where(Inbox.bot_id == bot_id, pulse.OPEN)
+    waiting = Inbox.select(SQL("1")).where(Inbox.bot_id == bot_id, Inbox.OPEN)
     return Standing(
         bot_id,
         Bot.get_or_none(Bot.id == bot_id),

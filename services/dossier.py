@@ -19,7 +19,6 @@ from models import (
     UserPreference,
 )
 from services import preferences, users
-from services.privacy import WAITING
 from services.users import Referrals
 from staff import Admin, StaffNote
 
@@ -109,5 +108,5 @@ def _ban(user: User) -> Ban | None:
 def _waiting(user: User, bot_ids: list[int]) -> list[Inbox]:
     """What they wrote to the bots themselves and was not handled yet."""
     theirs = Inbox.bot_id.in_(bot_ids) & (Inbox.lane == user.telegram_id)
-    query = Inbox.select().where(theirs, Inbox.state.in_(WAITING))
+    query = Inbox.select().where(theirs, Inbox.OPEN)
     return _newest(query, Inbox.update_id)

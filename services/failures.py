@@ -106,7 +106,7 @@ def _queue(failure: Failure) -> bool:
         " VALUES (?, ?, ?, ?, 'queued', ?, 0, ?) ON CONFLICT (bot_id, update_id) DO UPDATE SET"
         " state = 'queued', payload = EXCLUDED.payload, attempts = 0, done_at = NULL,"
         " received_at = EXCLUDED.received_at"
-        " WHERE inbox.state NOT IN ('queued', 'new', 'replying') RETURNING update_id"
+        " WHERE inbox.done_at IS NOT NULL RETURNING update_id"
     ).replace("?", db.param)
     values = (failure.bot_id, failure.update_id, lane, kind, failure.payload, now())
     return db.execute_sql(sql, values).fetchone() is not None

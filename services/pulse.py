@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from peewee import SQL, fn
+from peewee import fn
 
 from database import as_param, db
 from models import Inbox, Lease
@@ -16,10 +16,8 @@ MOST = 10_000
 POLLER = "poller:"
 SILENT = 10.0
 """Seconds without a beat after which a holder is gone, or its database was away."""
-OPEN = SQL("state IN ('queued', 'new', 'replying')")
-"""Updates that are not done, as the index has them: by parameters it would not be used."""
 
-_OPEN = f"FROM inbox WHERE {OPEN.sql}"
+_OPEN = f"FROM inbox WHERE {Inbox.OPEN.sql}"
 _COUNTED = (
     _OPEN,
     "FROM notices WHERE due_at <= ?",
@@ -93,7 +91,7 @@ def poller(bot_id: int, at: datetime) -> Poller | None:
 
 def wait(at: datetime) -> float:
     """Seconds for which the oldest open update has been waiting; 0 when none is."""
-    return _age(Inbox.select(fn.MIN(Inbox.received_at)).where(OPEN).scalar(), at)
+    return _age(Inbox.select(fn.MIN(Inbox.received_at)).where(Inbox.OPEN).scalar(), at)
 
 
 def silence(bots: Iterable[int], at: datetime) -> float | None:

@@ -64,10 +64,10 @@ def test_a_bot_as_the_tables_have_it(database: Database, clock: Clock) -> None:
     """Who holds its lease and since when, the newest update, and how many wait."""
     assert bots.standing(7, clock()) == bots.Standing(7, None, "", None, False, None, 0)
     Lease.create(name="poller:7", owner="host/ns/12/345", fence=1, beats=1, updated_at=clock())
+    row = {"bot_id": 7, "lane": 1, "kind": "message", "received_at": clock()}
     for number, state in enumerate(["done", "new", "queued"]):
-        Inbox.create(
-            bot_id=7, update_id=number, lane=1, kind="message", state=state, received_at=clock()
-        )
+        over = clock() if state == "done" else None
+        Inbox.create(**row, update_id=number, state=state, done_at=over)
     found = bots.standing(7, clock())
     assert (found.owner, found.alive, found.waiting) == ("host, process 12", True, 2)
     assert found.updated_at == clock()

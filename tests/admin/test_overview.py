@@ -97,6 +97,7 @@ def test_what_waits_is_counted(visit: Visit, clock: Clock) -> None:
             kind="message",
             state=state,
             received_at=at - timedelta(seconds=ago),
+            done_at=at if state == "done" else None,
         )
     Notice.create(user=user, category="a.b", params={}, due_at=at - timedelta(seconds=1))
     Notice.create(user=user, category="a.b", params={}, due_at=at + timedelta(hours=1))

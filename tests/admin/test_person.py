@@ -58,8 +58,9 @@ def user(database: Database) -> User:
         traceback="",
         fingerprint="x",
     )
-    for number, state in ((1, "done"), (2, "queued")):
-        Inbox.create(bot_id=BOT, update_id=number, lane=1000, kind="message", state=state)
+    row = {"bot_id": BOT, "lane": 1000, "kind": "message"}
+    Inbox.create(**row, update_id=1, state="done", done_at=now())
+    Inbox.create(**row, update_id=2, state="queued")
     for number in range(25):
         AnalyticsEvent.create(event_type="message", user=user, data={"n": number})
     return user

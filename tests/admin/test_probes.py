@@ -69,7 +69,7 @@ def test_an_update_that_waits_for_long_is_not_ready(probes: Probes, clock: Clock
     assert probes.look()["inbox"] == "ok"
     clock.pass_(minutes=2)
     assert probes.look()["inbox"] == "an update waits for 360 s"
-    Inbox.update(state="done").execute()
+    Inbox.update(state="done", done_at=clock()).execute()
     assert probes.look()["inbox"] == "ok"
 
 

@@ -99,7 +99,7 @@ def test_an_update_that_waits_long_is_found(database: Database) -> None:
     assert "Nothing waits" in told(stores.inbox(AT), Tone.GOOD)
     row = {"bot_id": 1, "lane": 1, "kind": "message", "payload": "{}"}
     old = AT - timedelta(hours=1)
-    Inbox.create(**row, update_id=1, state="done", received_at=old)
+    Inbox.create(**row, update_id=1, state="done", received_at=old, done_at=old)
     Inbox.create(**row, update_id=2, state="new", received_at=AT - timedelta(seconds=5))
     assert told(stores.inbox(AT)) == ""
     Inbox.create(**row, update_id=4, state="new", received_at=AT - timedelta(seconds=59))

@@ -272,7 +272,7 @@ class Town:
 
 def waiting(database: Database) -> int:
     """How many updates are open in the inbox."""
-    sql = "SELECT COUNT(*) FROM inbox WHERE state IN ('queued', 'new', 'replying')"
+    sql = "SELECT COUNT(*) FROM inbox WHERE done_at IS NULL"
     return int(database.execute_sql(sql).fetchone()[0])
 
 

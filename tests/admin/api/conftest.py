@@ -18,6 +18,7 @@ from flask.testing import FlaskClient
 
 from admin.panel import Panel
 from bot.plugin import Plugin
+from database import now
 from models import AnalyticsEvent, Bot, Failure, Inbox, User
 from services import api_tokens, scopes
 from services.audit import TERMINAL
@@ -89,9 +90,8 @@ def world(panel: Panel, clock: Clock) -> list[User]:
 
 def make_failure(number: int) -> Failure:
     """An update of the first person that failed."""
-    Inbox.create(
-        bot_id=BOT, update_id=number, lane=100, kind="message", state="failed", payload="{}"
-    )
+    over = {"state": "failed", "payload": "{}", "done_at": now()}
+    Inbox.create(bot_id=BOT, update_id=number, lane=100, kind="message", **over)
     failure: Failure = Failure.create(
         bot_id=BOT,
         update_id=number,
