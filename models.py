@@ -225,13 +225,7 @@ class Inbox(Base):
 
 Inbox.add_index(Inbox.index(Inbox.done_at, where=SQL("done_at IS NOT NULL"), name="inbox_done"))
 Inbox.add_index(
-    Inbox.index(
-        Inbox.bot_id,
-        Inbox.lane,
-        Inbox.update_id,
-        where=Inbox.OPEN,
-        name="inbox_open",
-    )
+    Inbox.index(Inbox.bot_id, Inbox.lane, Inbox.update_id, where=Inbox.OPEN, name="inbox_open")
 )
 
 

@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from bot.limits import Limits
-from bot.logs import mask
+from bot.lines import mask
 from bot.metrics import Metrics
 from bot.wire import Ambiguous, CurlWire, NeverSent
 from settings import Secret, Settings

@@ -81,6 +81,8 @@ class Dispatch:
         if (key := conversation_of(turn)) is None:
             return False
         opened = self.conversations.get(key)
+        if opened is None and ctx.command != "cancel":
+            return False  # nearly always
         if self.cancels(turn):
             ctx.effects.conversation = ENDED if opened else None
             turn.outcome = "ok"
@@ -119,20 +121,26 @@ class Dispatch:
         if not self.breaker.enter(handler, turn.started):
             self._excuse(turn, handler)
             return None
-        reply = None
-        with tracing.span("handler", plugin=handler.plugin, handler=handler.name):
-            if handler.atomic:
-                self._call_atomic(turn, handler)
-            else:
-                reply = handler.func(turn.ctx)
-                if isinstance(reply, str) and reply:
-                    if turn.item.kind == "callback_query":
-                        turn.ctx.send_text(reply)  # before the spinner stops
-                    else:
-                        turn.reply = turn.ctx.place_text(reply)
-                turn.outcome = "ok"
+        if tracing.on:
+            with tracing.span("handler", plugin=handler.plugin, handler=handler.name):
+                reply = self._run(turn, handler)
+        else:
+            reply = self._run(turn, handler)
         self.breaker.leave(handler.plugin)
         return CONTINUE if reply is PASS else None
+
+    def _run(self, turn: Turn, handler: Handler) -> object:
+        if handler.atomic:
+            self._call_atomic(turn, handler)
+            return None
+        reply = handler.func(turn.ctx)
+        if isinstance(reply, str) and reply:
+            if turn.item.kind == "callback_query":
+                turn.ctx.send_text(reply)  # before the spinner stops
+            else:
+                turn.reply = turn.ctx.place_text(reply)
+        turn.outcome = "ok"
+        return reply
 
     def _excuse(self, turn: Turn, handler: Handler) -> None:
         """Do nothing for a suspended plugin; who asks with a command is told, once in a chat."""

@@ -10,7 +10,7 @@ import redis
 from bot import middleware, words
 from bot.conversations import Open
 from bot.imagined import Silent
-from bot.logs import mask
+from bot.lines import mask
 from bot.middleware import Turn
 from bot.throttle import Throttle, Verdict
 from models import Ban, Inbox

@@ -1,4 +1,4 @@
-"""Log to stdout: one JSON object, or for eyes one coloured line, a record; written by one thread.
+"""Log to stdout: a line a record, as bot/lines.py has it, written by one thread.
 
 `log.info("update_done", extra={"update_id": 7})` costs its caller a few microseconds: the record
 is put in a queue, and formatted and written elsewhere. A reader that is slow, full or gone loses
@@ -8,29 +8,22 @@ lines, which are counted; it never holds or breaks the program.
 from __future__ import annotations
 
 import atexit
-import json
 import logging
 import os
-import re
 import select
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from functools import lru_cache
 from queue import Empty, SimpleQueue
 from types import TracebackType
-from typing import Any, TextIO
+from typing import TextIO, TypeAlias
 
-from pythonjsonlogger.core import RESERVED_ATTRS
-from pythonjsonlogger.json import JsonEncoder, JsonFormatter
-
-from bot import codec
+from bot.lines import Console, Json, Note, mask, record_of
 
 log = logging.getLogger(__name__)
 
-MASK = "********"
 MOST_WAITING = 20_000
 MOST_AT_ONCE = 500
 REST = 0.05
@@ -38,17 +31,8 @@ REST = 0.05
 PATIENCE = 2.0
 """Seconds that `stop` waits for a reader of stdout that does not read."""
 
-_TOKEN = re.compile(r"[0-9]{6,}(?::|%3[Aa])[A-Za-z0-9_-]{30,}")
-_SECRET_PART = re.compile(r":[A-Za-z0-9_-]{30}")
-_UNPRINTABLE = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
-)
-_COLOURS = {"debug": 90, "info": 32, "warning": 33, "error": 31, "critical": 41}
-_RESERVED = frozenset(RESERVED_ATTRS)
 _SOURCE = logging._srcfile
-PLAIN = {str, int, float, bool, type(None)}
-
-Format = Callable[[logging.LogRecord], str]
+Format: TypeAlias = "Callable[[logging.LogRecord | Note], str]"
 
 
 class Topic(threading.local):
@@ -60,150 +44,52 @@ class Topic(threading.local):
 topic = Topic()
 
 
-def mask(text: str) -> str:
-    """The text without anything that looks like a bot token."""
-    if "%3" in text or _SECRET_PART.search(text):  # quicker than the whole search
-        return _TOKEN.sub(MASK, text)
-    return text
-
-
-def escape(text: str) -> str:
-    """The text on one line; what could steer a terminal or turn the reading order is spelt out."""
-    if text.isascii() and text.isprintable():
-        return text
-    return _UNPRINTABLE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
-
-
-def timestamp(seconds: float) -> str:
-    """A time of the epoch in UTC, to the millisecond: 2026-01-31T12:00:00.123Z."""
-    return f"{_to_the_second(int(seconds // 1))}.{int(seconds % 1 * 1000):03d}Z"
-
-
-@lru_cache(maxsize=4)
-def _to_the_second(seconds: int) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
-
-
-_BLANK = vars(logging.LogRecord("", logging.INFO, "", 0, "", None, None))
-"""What a record has that was made at no place."""
-
-
-class Note(logging.LogRecord):
-    """A record of level INFO that is made and shown in half the time: no caller, no arguments.
-
-    What was added is not searched for among the record's own fields, unless a filter added more.
-    """
-
-    _added: dict[str, object]
-    _size: int
-
-    def __init__(self, logger: logging.Logger, event: str, fields: dict[str, object]) -> None:
-        made = _BLANK | fields
-        made |= {"name": logger.name, "msg": event, "created": time.time(), "_added": fields}
-        made["_size"] = len(made) + 1
-        self.__dict__ = made
-
-
 def note(logger: logging.Logger, event: str, fields: dict[str, object]) -> None:
     """Log an event as `logger.info(event, extra=fields)` does, for what every update logs.
 
-    What the thread is at is not added: the fields say it.
+    No field may be called as one that each line has.
     """
-    if logger.isEnabledFor(logging.INFO):
-        logger.handle(Note(logger, event, fields))
+    if not logger.isEnabledFor(logging.INFO):
+        return
+    if (into := _sole(logger)) is not None:
+        into.put((logger.name, event, time.time(), fields))
+    else:
+        logger.info(event, extra=fields)
 
 
-def extras(record: logging.LogRecord) -> dict[str, Any]:
-    """What the caller added to the record."""
-    fields = record.__dict__
-    if type(record) is Note and len(fields) == record._size:
-        return dict(zip(record._added, map(fields.__getitem__, record._added)))
-    return {name: fields[name] for name in fields if name not in _RESERVED and name[0] != "_"}
-
-
-class Json(JsonFormatter):
-    """One JSON object a record: event, timestamp, level, logger, what was added, exception."""
-
-    def __init__(self, app: str = "bot") -> None:
-        self._app = app
-        encoder = JsonEncoder(
-            ensure_ascii=False, allow_nan=False, skipkeys=True, separators=(",", ":")
-        )
-        self._encode = encoder.encode
-        super().__init__(json_serializer=lambda fields, **_options: encoder.encode(fields))
-
-    def add_fields(
-        self, log_data: dict[str, Any], record: logging.LogRecord, message_dict: dict[str, Any]
-    ) -> None:
-        """Collect the fields of a record; an added one cannot replace one of ours."""
-        fixed = self._fixed(record, record.message or message_dict.pop("event", ""))
-        if "exc_info" in message_dict:
-            message_dict["exception"] = message_dict.pop("exc_info")
-        log_data.update(fixed | extras(record) | message_dict | fixed)
-
-    def format(self, record: logging.LogRecord) -> str:
-        """The record as JSON; what could break a line apart is escaped inside its strings."""
-        bare = not (record.exc_info or record.exc_text or record.stack_info)
-        if bare and type(record.msg) is str:  # nearly all; the whole way takes much longer
-            fixed, added = self._fixed(record, record.getMessage()), extras(record)
-            fields = fixed | added
-            if len(fields) < len(fixed) + len(added):
-                fields |= fixed
-            plain = PLAIN.issuperset(map(type, fields.values()))
-            line = codec.dumps(fields) if plain else self._encode(fields)
-            return line if line.isascii() and "\x7f" not in line else escape(line)
-        return escape(super().format(record))
-
-    def _fixed(self, record: logging.LogRecord, event: str) -> dict[str, Any]:
-        """The fields that every line has."""
-        return {
-            "event": event,
-            "timestamp": timestamp(record.created),
-            "level": record.levelname.lower(),
-            "app": self._app,
-            "logger": record.name,
-        }
-
-
-class Console(logging.Formatter):
-    """One line a record, for eyes; a traceback follows it, set in so that it forges no line."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """The record as a coloured line in which no control character is left."""
-        level = record.levelname.lower()
-        clock = time.strftime("%H:%M:%S", time.localtime(record.created))
-        added = "".join(f" {name}={_shown(value)}" for name, value in extras(record).items())
-        line = escape(f"{record.getMessage()}{added}")
-        text = f"{clock} \x1b[{_COLOURS.get(level, 0)}m{level:<8}\x1b[0m {line}"
-        if record.exc_info:
-            trace = self.formatException(record.exc_info)
-            text += "".join(f"\n    | {escape(part)}" for part in trace.split("\n"))
-        return text
-
-
-def _shown(value: object) -> str:
-    text = str(value)
-    return text if re.fullmatch(r"[\w.:/@+-]+", text) else json.dumps(text, ensure_ascii=False)
+def _sole(logger: logging.Logger) -> Into | None:
+    """What takes the records of a logger when nothing else sees them."""
+    if logger.filters:
+        return None
+    while (parent := logger.parent) is not None:
+        if logger.handlers or not logger.propagate:
+            return None
+        logger = parent
+    into = logger.handlers[0] if len(logger.handlers) == 1 else None
+    return into if type(into) is Into and into.level <= logging.INFO else None
 
 
 class Into(logging.Handler):
     """Puts each record in a queue; drops it, and counts, when too many wait."""
 
-    def __init__(self, queue: SimpleQueue[logging.LogRecord | None]) -> None:
+    def __init__(self, queue: SimpleQueue[logging.LogRecord | Note | None]) -> None:
         super().__init__()
         self.lost = 0
         self._queue = queue
 
     def handle(self, record: logging.LogRecord) -> bool:
         """Take a record without a lock: the queue is its own."""
-        if type(record) is not Note:
-            for name, value in topic.fields.items():
-                record.__dict__.setdefault(name, value)
+        for name, value in topic.fields.items():
+            record.__dict__.setdefault(name, value)
+        self.put(record)
+        return True
+
+    def put(self, record: logging.LogRecord | Note) -> None:
+        """Have it written, as it is."""
         if self._queue.qsize() < MOST_WAITING:
             self._queue.put(record)
         else:
             self.lost += 1
-        return True
 
     def emit(self, record: logging.LogRecord) -> None:
         """Take a record, for those who call it directly."""
@@ -214,7 +100,7 @@ class Writer:
     """The one thread that formats and writes; many waiting records are one write."""
 
     def __init__(self, form: Format, stream: TextIO) -> None:
-        self.queue: SimpleQueue[logging.LogRecord | None] = SimpleQueue()
+        self.queue: SimpleQueue[logging.LogRecord | Note | None] = SimpleQueue()
         self.into = Into(self.queue)
         self._form = form
         self._write = _sink(stream)
@@ -243,7 +129,7 @@ class Writer:
         A full disk, a closed stream, no memory, a plugin's `__str__` that ends the thread: whatever
         it is costs its lines, and is told when it is over.
         """
-        records: list[logging.LogRecord | None] = []
+        records: list[logging.LogRecord | Note | None] = []
         lost = self.into.lost
         try:
             self._gather(records)
@@ -257,17 +143,18 @@ class Writer:
             time.sleep(REST)
         return None not in records
 
-    def _gather(self, records: list[logging.LogRecord | None]) -> None:
+    def _gather(self, records: list[logging.LogRecord | Note | None]) -> None:
         records.append(self.queue.get())
         with suppress(Empty):
             while records[-1] is not None and len(records) < MOST_AT_ONCE:
                 records.append(self.queue.get_nowait())
 
-    def _line(self, record: logging.LogRecord) -> str:
+    def _line(self, record: logging.LogRecord | Note) -> str:
         try:
             return mask(self._form(record)) + "\n"
         except BaseException as error:  # noqa: BLE001  what cannot be shown is told as another
-            return mask(self._form(_unshowable(record, error))) + "\n"
+            whole = record_of(record) if isinstance(record, tuple) else record
+            return mask(self._form(_unshowable(whole, error))) + "\n"
 
 
 def _unshowable(record: logging.LogRecord, error: BaseException) -> logging.LogRecord:
@@ -379,5 +266,5 @@ def setup(
 
     `level` may go on with levels of modules: INFO,bot.wire=DEBUG. `app` is a field of each line.
     """
-    form = Console().format if format == "console" else Json(app).format
+    form = Console().show if format == "console" else Json(app).show
     return Logs(level, form, stream or sys.stdout)

@@ -8,8 +8,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
-from typing import Any, Protocol, TypeAlias
+from typing import Any, TypeAlias
 
 from bot import codec, letters
 from bot.blame import blocked_by_user, is_excused, let_go
@@ -20,7 +19,8 @@ from bot.hooks import interrupts, words_of
 from bot.inbox import Item
 from bot.lease import Fenced
 from bot.ledger import Entry, Settled
-from bot.logs import mask, note
+from bot.lines import mask
+from bot.logs import note
 from bot.metrics import Metrics
 from bot.plugin import Handler
 from bot.raw import column_id
@@ -39,7 +39,7 @@ WAITS = 5
 KEPT = ("message", "edited_message", "channel_post")
 """What the team reads of a chat that it has taken over."""
 
-BANNED, BLOCKED = Status.BANNED, Status.BLOCKED
+BANNED, BLOCKED, COMMAND = Status.BANNED, Status.BLOCKED, EventType.COMMAND
 THROTTLED = ("message", "callback_query", "inline_query", "edited_message", "business_message")
 EVENTS = {
     "message": EventType.MESSAGE,
@@ -81,17 +81,15 @@ class Turn:
 Step: TypeAlias = Callable[[Turn], None]
 
 
-class Middleware(Protocol):
-    def __call__(self, turn: Turn, step: Step) -> None:
-        """Do something before and after `step`, the rest of the way, or do not go on."""
+Middleware: TypeAlias = Callable[[Step], Step]
+"""Given the rest of the way, one that does something before and after it, or does not go on."""
 
 
 def chain(middlewares: Sequence[Middleware], end: Step) -> Step:
     """Wrap `end` so that the first middleware runs outermost."""
-    step = end
     for middleware in reversed(middlewares):
-        step = partial(middleware, step=step)
-    return step
+        end = middleware(end)
+    return end
 
 
 def record(metrics: Metrics) -> Callable[[Turn, float], None]:
@@ -118,18 +116,23 @@ def record(metrics: Metrics) -> Callable[[Turn, float], None]:
     return write
 
 
-def know(turn: Turn, step: Step) -> None:
+def know(step: Step) -> Step:
     """Note the event of a known user, and whether they blocked the bot or came back."""
-    user, item = turn.user, turn.item
-    if user is None:
-        return step(turn)
-    if (blocked := tells_blocked(turn, user)) is not None:
-        _set_blocked(turn, user, blocked)
-    if (kind := EVENTS.get(item.kind)) and not item.replayed:
-        command = turn.ctx.command
-        data = {"command": command} if command else {}
-        turn.events.append((EventType.COMMAND if command else kind, user.id, data))
-    step(turn)
+
+    def run(turn: Turn) -> None:
+        user, item = turn.user, turn.item
+        if user is None:
+            return step(turn)
+        if (blocked := tells_blocked(turn, user)) is not None:
+            _set_blocked(turn, user, blocked)
+        if (kind := EVENTS.get(item.kind)) and not item.replayed:
+            if command := turn.ctx.command:
+                turn.events.append((COMMAND, user.id, {"command": command}))
+            else:
+                turn.events.append((kind, user.id, {}))
+        step(turn)
+
+    return run
 
 
 def tells_blocked(turn: Turn, user: User) -> bool | None:
@@ -149,13 +152,16 @@ def _set_blocked(turn: Turn, user: User, blocked: bool) -> None:
     turn.events.append((event, user.id, {}))
 
 
-def refuse_banned(turn: Turn, step: Step) -> None:
+def refuse_banned(step: Step) -> Step:
     """Banned people get nothing, not even an answer."""
-    if is_banned(turn):
+
+    def run(turn: Turn) -> None:
+        if not is_banned(turn):
+            return step(turn)
         turn.outcome = "banned"
         turn.events.clear()
-        return
-    step(turn)
+
+    return run
 
 
 def is_banned(turn: Turn) -> bool:
@@ -169,10 +175,8 @@ def hush(takeovers: Takeovers) -> Middleware:
     With the bot paused everywhere that is so of private chats; in groups it is only silent.
     """
 
-    def run(turn: Turn, step: Step) -> None:
-        item, here = turn.item, place_of(turn)
-        if not takeovers.silent(item.bot_id, here):
-            return step(turn)
+    def pass_by(turn: Turn, here: int) -> None:
+        item = turn.item
         turn.outcome = "silent"
         if item.kind == "callback_query":
             stop_spinner(turn)
@@ -182,7 +186,15 @@ def hush(takeovers: Takeovers) -> Middleware:
                 edited = item.kind == "edited_message"
                 turn.ctx.effects.letters.append(kept._replace(kind="edited") if edited else kept)
 
-    return run
+    def before(step: Step) -> Step:
+        def run(turn: Turn) -> None:
+            if not takeovers.any or not takeovers.silent(turn.item.bot_id, place_of(turn)):
+                return step(turn)
+            pass_by(turn, place_of(turn))
+
+        return run
+
+    return before
 
 
 def place_of(turn: Turn) -> int:
@@ -206,18 +218,21 @@ def limit(throttle: Throttle, clock: Callable[[], datetime]) -> Middleware:
     A message counts from when it was sent, so that slow answers do not make a flood look slow.
     """
 
-    def run(turn: Turn, step: Step) -> None:
-        verdict = GO
-        if (user := throttled_user(turn)) is not None:
-            verdict = throttle.check(user.telegram_id, age(turn.item, clock()))
-        if verdict is GO:
-            turn.item.passed = True
-            return step(turn)
-        turn.outcome = "throttled"
-        if verdict is TELL:
-            say(turn, "Too many messages. Please wait a little.")
+    def before(step: Step) -> Step:
+        def run(turn: Turn) -> None:
+            verdict = GO
+            if (user := throttled_user(turn)) is not None:
+                verdict = throttle.check(user.telegram_id, age(turn.item, clock()))
+            if verdict is GO:
+                turn.item.passed = True
+                return step(turn)
+            turn.outcome = "throttled"
+            if verdict is TELL:
+                say(turn, "Too many messages. Please wait a little.")
 
-    return run
+        return run
+
+    return before
 
 
 def throttled_user(turn: Turn) -> User | None:
@@ -268,30 +283,36 @@ def guard(
     What is not the plugin's fault goes on: a stop, a lost lease, a database that is away.
     """
 
-    def run(turn: Turn, step: Step) -> None:
-        try:
-            step(turn)
-        except BaseException as error:  # a plugin may raise asyncio.CancelledError
-            goes_on = _goes_on(turn, error)
-            excused = goes_on or is_excused(error)
-            if excused and turn.handler is not None:
-                breaker.leave(turn.handler.plugin, well=False)
-            if goes_on:
-                raise
-            turn.reply = None
-            if blocked_by_user(error):
-                return _follow_block(turn)
-            metrics.error(type(error).__name__)
-            failure = _take_down(turn, error)
-            said = f"{turn.label}: {failure['error']}: {failure['message']}"
-            if turn.handler is not None and not excused:
-                breaker.fail(turn.handler.plugin, Fault(said, failure["traceback"]))
-            if failures.notice_due(failure["fingerprint"], clock()):
-                failure["noticed_at"] = clock()
-                notify(said[:1000])
-            say(turn, "Sorry, something went wrong. The owners have been told.")
+    def keep(turn: Turn, error: BaseException, *, excused: bool) -> None:
+        turn.reply = None
+        if blocked_by_user(error):
+            return _follow_block(turn)
+        metrics.error(type(error).__name__)
+        failure = _take_down(turn, error)
+        said = f"{turn.label}: {failure['error']}: {failure['message']}"
+        if turn.handler is not None and not excused:
+            breaker.fail(turn.handler.plugin, Fault(said, failure["traceback"]))
+        if failures.notice_due(failure["fingerprint"], clock()):
+            failure["noticed_at"] = clock()
+            notify(said[:1000])
+        say(turn, "Sorry, something went wrong. The owners have been told.")
 
-    return run
+    def before(step: Step) -> Step:
+        def run(turn: Turn) -> None:
+            try:
+                step(turn)
+            except BaseException as error:  # a plugin may raise asyncio.CancelledError
+                goes_on = _goes_on(turn, error)
+                excused = goes_on or is_excused(error)
+                if excused and turn.handler is not None:
+                    breaker.leave(turn.handler.plugin, well=False)
+                if goes_on:
+                    raise
+                keep(turn, error, excused=excused)
+
+        return run
+
+    return before
 
 
 def _take_down(turn: Turn, error: BaseException) -> dict[str, Any]:

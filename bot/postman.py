@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from bot.client import Ambiguous, ApiTelegramException, Client, Held, NeverSent, Stopping
 from bot.lease import Fenced, Lease
-from bot.logs import mask
+from bot.lines import mask
 from bot.metrics import Metrics
 from bot.notices import GONE, MOMENT, lose
 from database import db

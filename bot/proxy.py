@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
 from telebot import TeleBot, apihelper
+from telebot.handler_backends import ContinueHandling
 from telebot.storage import StateMemoryStorage
 
 from bot.answer import Answer
@@ -44,6 +45,21 @@ class Bot(TeleBot):
             if not fits:
                 return False
         return True
+
+    def _notify_command_handlers(
+        self, handlers: list[dict[str, Any]], new_messages: list[Any], update_type: str
+    ) -> None:
+        """Run the first handler that fits, as telebot has it where nothing is set up round it."""
+        if self.use_class_middlewares or self.threaded or self.exception_handler:
+            super()._notify_command_handlers(handlers, new_messages, update_type)  # type: ignore[no-untyped-call]
+            return
+        for message in new_messages:
+            for handler in handlers:
+                if self._test_message_handler(handler, message):
+                    run = handler["function"]
+                    result = run(message, bot=self) if handler.get("pass_bot") else run(message)
+                    if not isinstance(result, ContinueHandling):
+                        break
 
     def infinity_polling(self, *_: Any, **__: Any) -> None:
         """Do nothing: code written for telebot ends with this line, and the bot polls already."""

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from threading import Event
 
-from bot.logs import mask
+from bot.lines import mask
 from bot.process import Process
 from bot.reload import refuse
 from bot.trial import rehearse_all

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from bot.logs import mask
+from bot.lines import mask
 from settings import VERSION, Settings, SettingsError
 
 MISSING = "SENTRY_DSN needs a package: run pip install -r requirements-extra.txt"

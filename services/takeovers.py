@@ -26,17 +26,20 @@ class Takeovers:
 
     def __init__(self) -> None:
         self._taken: frozenset[tuple[int, int]] = frozenset()
+        self.any = False
+        """Whether there is one; asked for every update."""
 
     def refresh(self) -> bool:
         """Read the table; whether anything has changed."""
         rows = db.execute_sql("SELECT bot_id, chat_id FROM takeovers").fetchall()
         before, self._taken = self._taken, frozenset((bot, chat) for bot, chat in rows)
+        self.any = bool(rows)
         return before != self._taken
 
     def silent(self, bot_id: int, chat_id: int) -> bool:
         """Whether the bot says nothing in a chat, by what was read last."""
         taken = self._taken
-        return bool(taken) and ((bot_id, chat_id) in taken or (bot_id, EVERYWHERE) in taken)
+        return (bot_id, chat_id) in taken or (bot_id, EVERYWHERE) in taken
 
     def taken(self, bot_id: int, chat_id: int) -> bool:
         """Whether this very chat was taken over."""

@@ -34,9 +34,8 @@ ORDER = """
     environ settings
     turnstile database choices trigrams models indexes staff migrations.*
     services.*
-    bot.codec bot.logs bot.tracing bot.reports bot.counts bot.durations bot.families bot.pile
-    bot.metrics
-    bot.gauges
+    bot.codec bot.lines bot.logs bot.tracing bot.reports bot.counts bot.durations bot.families
+    bot.pile bot.metrics bot.gauges
     bot.i18n
     bot.pace bot.limits bot.retries bot.form bot.wire bot.answer bot.link bot.courier bot.sending
     bot.meter bot.proxy bot.client bot.outbox
@@ -200,6 +199,7 @@ def _is_quick(name: str) -> bool:
         "bot",
         "bot.plugin",
         "bot.loader",
+        "bot.lines",
         "bot.logs",
         "bot.reload",
         "bot.start",

@@ -13,7 +13,7 @@ from admin.auth.rights import actor, needs
 from admin.line import Line, Silent
 from admin.panel import Panel
 from admin.views.page import Page
-from bot.logs import mask
+from bot.lines import mask
 from services import audit, bots
 from staff import StaffRole
 

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from bot import logs
+from bot import lines, logs
 from settings import Secret
 
 TOKEN = "123456789:" + "AbCdEfGhIj_-0123456789AbCdEfGhIj012"
@@ -72,7 +72,7 @@ def test_a_record_is_one_json_object(page: Page, json_logs: logs.Logs) -> None:
 
 def test_the_timestamp_is_utc_to_the_millisecond() -> None:
     """No zone of the machine gets into it."""
-    assert logs.timestamp(1_700_000_000.5) == "2023-11-14T22:13:20.500Z"
+    assert lines.timestamp(1_700_000_000.5) == "2023-11-14T22:13:20.500Z"
 
 
 def test_records_below_the_level_are_left_out(page: Page, json_logs: logs.Logs) -> None:
@@ -122,13 +122,13 @@ def test_a_token_is_masked_everywhere(page: Page, form: str) -> None:
     handle.stop()
     assert len(page.lines()) >= 6
     assert TOKEN[10:] not in page.getvalue()
-    assert page.getvalue().count(logs.MASK) == 7
+    assert page.getvalue().count(lines.MASK) == 7
 
 
 def test_other_numbers_with_a_colon_are_kept() -> None:
     """A time, a port and an id are no token."""
     text = "12:34:56 127.0.0.1:8081 1000000001:sandbox 2026-01-01T00:00:00.000Z"
-    assert logs.mask(text) == text
+    assert lines.mask(text) == text
 
 
 def test_an_exception_has_its_traceback(page: Page, json_logs: logs.Logs) -> None:
@@ -170,7 +170,7 @@ class Hostile:
         {"msg": Hostile()},
     ],
 )
-@pytest.mark.parametrize("form", [logs.Json().format, logs.Console().format])
+@pytest.mark.parametrize("form", [lines.Json().show, lines.Console().show])
 def test_a_record_that_cannot_be_shown_is_told(form: logs.Format, fields: dict[str, Any]) -> None:
     """A broken value or format costs its record at most; the next one is written."""
     page = Page()
@@ -268,7 +268,7 @@ def test_stop_restores_what_was_before(page: Page) -> None:
 def test_many_records_are_few_writes() -> None:
     """What waits is written at once, in order, and nothing is left out."""
     page = Page()
-    writer = logs.Writer(logs.Json().format, page)
+    writer = logs.Writer(lines.Json().show, page)
     for number in range(logs.MOST_AT_ONCE + 1):
         writer.into.handle(logging.makeLogRecord({"msg": "n", "number": number}))
     assert writer.step()
@@ -282,7 +282,7 @@ def test_lines_that_found_no_room_are_counted(monkeypatch: pytest.MonkeyPatch) -
     """A flood is dropped beyond a bound, and one line says how much."""
     monkeypatch.setattr(logs, "MOST_WAITING", 3)
     page = Page()
-    writer = logs.Writer(logs.Json().format, page)
+    writer = logs.Writer(lines.Json().show, page)
     for _ in range(5):
         writer.into.emit(logging.makeLogRecord({"msg": "flood"}))
     writer.step()
@@ -293,7 +293,7 @@ def test_lines_that_found_no_room_are_counted(monkeypatch: pytest.MonkeyPatch) -
 def test_a_closed_stdout_breaks_nothing() -> None:
     """Lines are lost, counted, and told when the stream is back."""
     page = Page()
-    writer = logs.Writer(logs.Json().format, page)
+    writer = logs.Writer(lines.Json().show, page)
     closed = Page()
     closed.close()
     writer._write = closed.write
@@ -309,10 +309,10 @@ def test_without_memory_the_writer_lives_on() -> None:
     """Lines that found none are counted, and told when there is some again."""
     page, gone = Page(), [True]
 
-    def form(record: logging.LogRecord) -> str:
+    def form(record: logging.LogRecord | lines.Note) -> str:
         if gone[0]:
             raise MemoryError
-        return logs.Json().format(record)
+        return lines.Json().show(record)
 
     writer = logs.Writer(form, page)
     for _ in range(2):
@@ -328,7 +328,7 @@ def test_without_memory_the_writer_lives_on() -> None:
 def test_lines_lost_one_time_after_the_other_are_all_counted() -> None:
     """A stream that takes nothing three times: the line afterwards tells of all three."""
     page, closed = Page(), Page()
-    writer = logs.Writer(logs.Json().format, page)
+    writer = logs.Writer(lines.Json().show, page)
     closed.close()
     for write in (closed.write, closed.write, closed.write, page.write):
         writer._write = write
@@ -348,7 +348,7 @@ def test_a_value_cannot_end_the_writer(error: type[BaseException]) -> None:
             raise error
 
     page = Page()
-    writer = logs.Writer(logs.Json().format, page)
+    writer = logs.Writer(lines.Json().show, page)
     writer.into.handle(logging.makeLogRecord({"msg": Odd()}))
     writer.into.handle(logging.makeLogRecord({"msg": "next"}))
     assert writer.step()
@@ -358,7 +358,7 @@ def test_a_value_cannot_end_the_writer(error: type[BaseException]) -> None:
 def test_the_writer_finds_no_memory_for_its_rest(monkeypatch: pytest.MonkeyPatch) -> None:
     """It goes on without one."""
     page = Page()
-    writer = logs.Writer(logs.Json().format, page)
+    writer = logs.Writer(lines.Json().show, page)
     turns = iter([MemoryError, MemoryError])
 
     rest = writer._hurry.wait
@@ -379,7 +379,7 @@ def test_the_writer_finds_no_memory_for_its_rest(monkeypatch: pytest.MonkeyPatch
 
 def test_the_writer_ends_though_its_last_word_was_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     """What tells it to end may be among what was lost for want of memory."""
-    writer = logs.Writer(logs.Json().format, Page())
+    writer = logs.Writer(lines.Json().show, Page())
 
     def gather(records: list[logging.LogRecord | None]) -> None:
         writer.queue.get()
@@ -473,10 +473,11 @@ def test_a_record_is_cheap_for_its_caller(page: Page) -> None:
     assert min(costs) < 50e-6
 
 
-def test_a_note_is_a_record_as_any_other() -> None:
+@pytest.mark.parametrize("form", ["json", "console"])
+def test_a_note_is_a_record_as_any_other(form: str) -> None:
     """What every update logs looks as `logger.info` would have it, and obeys the level."""
     page = io.StringIO()
-    handle = logs.setup("INFO", "json", stream=page)
+    handle = logs.setup("INFO", form, stream=page)
     log = logging.getLogger("note")
     fields = {"update_id": 7, "outcome": "ok", "user_id": None}
     logs.note(log, "update_done", fields)
@@ -485,8 +486,34 @@ def test_a_note_is_a_record_as_any_other() -> None:
     logs.note(log, "update_done", fields)
     log.setLevel("NOTSET")
     handle.stop()
-    one, other = [json.loads(line) for line in page.getvalue().splitlines()]
-    assert one.pop("timestamp") and other.pop("timestamp") and one == other
+    one, other = [TIME.sub("", line) for line in page.getvalue().splitlines()]
+    assert one == other and "update_done" in one
+
+
+TIME = re.compile(r"[-0-9]*T?\d\d:\d\d:\d\d(\.\d{3}Z)?")
+
+
+def test_a_note_has_no_token_and_no_broken_line(page: Page, json_logs: logs.Logs) -> None:
+    """Its fields are masked and escaped as those of any record."""
+    logs.note(logging.getLogger("bot.sample"), "done", {"said": f"{TOKEN}\x85\u2028\x7f"})
+    json_logs.stop()
+    (line,) = page.objects()
+    assert line["said"] == f"{lines.MASK}\x85\u2028\x7f"
+    assert page.getvalue().rstrip("\n").isprintable()
+
+
+@pytest.mark.parametrize("name", ["", "bot", "bot.sample"])
+def test_whoever_listens_hears_notes_too(json_logs: logs.Logs, name: str) -> None:
+    """A handler on the way, whoever put it there, gets a note as a whole record."""
+    heard: list[logging.LogRecord] = []
+    listener = logging.Handler()
+    listener.emit = heard.append  # type: ignore[method-assign,assignment]
+    log = logging.getLogger(name)
+    log.addHandler(listener)
+    logs.note(logging.getLogger("bot.sample"), "done", {"outcome": "ok"})
+    log.removeHandler(listener)
+    logs.note(logging.getLogger("bot.sample"), "done", {"outcome": "ok"})
+    assert [(record.getMessage(), vars(record)["outcome"]) for record in heard] == [("done", "ok")]
 
 
 def test_a_note_is_a_record_like_others(page: Page, json_logs: logs.Logs) -> None:
@@ -512,4 +539,4 @@ def test_a_note_is_a_record_like_others(page: Page, json_logs: logs.Logs) -> Non
     assert [text.rpartition(" ")[2] for text in shown] == ["one", "more"]
 
 
-WHOLE = "%(asctime)s %(pathname)s %(funcName)s %(threadName)s %(process)d %(msecs)d %(message)s"
+WHOLE = "%(asctime)s %(pathname)s %(funcName)s %(threadName)s %(process)s %(msecs)d %(message)s"

@@ -30,7 +30,8 @@ from bot.__main__ import leave
 from bot.inbox import Inbox, Item
 from bot.lanes import Lanes
 from bot.lease import Lease
-from bot.logs import Into, Json
+from bot.lines import Json
+from bot.logs import Into
 from models import Inbox as Row
 from tests.tracebacks import keep, watch
 
