@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from datetime import datetime, timedelta
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
@@ -282,7 +283,18 @@ class Postgres(PooledPostgresqlDatabase):  # type: ignore[misc]
 
 Database: TypeAlias = Sqlite | Postgres
 
-db = peewee.DatabaseProxy()
+
+class Bound(peewee.DatabaseProxy):
+    """The database that was bound. Peewee's way to look an attribute up raises an error first."""
+
+    param = property(attrgetter("obj.param"), doc="What stands for a value in its statements.")
+
+    def execute_sql(self, sql: str, params: Sequence[Any] | None = None) -> Any:
+        """Run one statement."""
+        return self.obj.execute_sql(sql, params)
+
+
+db = Bound()
 
 
 def open_database(url: str, *, pool: int = 10, overflow: int = 20) -> Database:

@@ -58,7 +58,7 @@ def measure() -> None:
             seat.lease.step()
             count -= seat.poller.step(1)
             done = 0
-            while core.crew.step() or core.parts.courier.pending:
+            while core.crew.step() or core.parts.courier.busy:
                 done += 1
                 core.parts.courier.receive(0)
                 if done % BATCH == 0:

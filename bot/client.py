@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from random import random as chance
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -141,26 +141,26 @@ class Client:
         if turn is not None and not turn.go():
             turn.leave()
             return False
-        sending, count = Sending(method, fields, turn), self._meter.start(method)
-
-        def hear(outcome: Reply | NeverSent | Ambiguous) -> None:
-            count(outcome)
-            if is_fine(outcome):
-                self._retries.answered(None)
-                if turn is not None:
-                    turn.leave()
-            else:
-                sending.outcome = outcome
-            heard(sending)
-
+        sending = Sending(method, fields, turn, heard, self._meter.start(method))
         still = self._may_still_go if turn is None else None
         try:
-            courier.post(self._token, method, body, hear, still=still)
+            courier.post(self._token, method, body, partial(self._hear, sending), still=still)
         except BaseException:  # nobody will hear of it, and the chat's next call waits for it
             if turn is not None:
                 turn.leave()
             raise
         return True
+
+    def _hear(self, sending: Sending, outcome: Reply | NeverSent | Ambiguous) -> None:
+        """Learn how the first try of a call ended."""
+        self._meter.end(sending.call, outcome)
+        if is_fine(outcome):
+            self._retries.answered(None)
+            if sending.turn is not None:
+                sending.turn.leave()
+        else:
+            sending.outcome = outcome
+        sending.heard(sending)
 
     def _may_still_go(self) -> bool:
         """Whether a call that nothing held back a moment ago may go now."""
@@ -252,13 +252,13 @@ class Client:
         return result_of(method, self._timed(method, self._wire.exchange, method, fields, *rest))
 
     def _timed(self, method: str, exchange: Callable[..., Reply], *arguments: Any) -> Reply:
-        count = self._meter.start(method)
+        call = self._meter.start(method)
         try:
             reply = exchange(self._token, *arguments)
         except (NeverSent, Ambiguous) as error:
-            count(error)
+            self._meter.end(call, error)
             raise
-        count(reply)
+        self._meter.end(call, reply)
         return reply
 
     def _persist(

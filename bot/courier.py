@@ -69,7 +69,8 @@ class Courier:
         self._timeout = timeout
         self._selector = selectors.DefaultSelector()
         self._idle: list[Link] = []
-        self._busy: dict[Link, Heard] = {}
+        self.busy: dict[Link, Heard] = {}
+        """The calls that have no answer yet, by the link they went over."""
         self._listening = threading.Lock()
         self._holding = threading.Lock()
         self._holds = False
@@ -85,11 +86,6 @@ class Courier:
     def open(self) -> bool:
         """Whether it carries anything now; after a failed connection it rests for a while."""
         return self._carries and self._clock() >= self._rests_until
-
-    @property
-    def pending(self) -> int:
-        """How many calls have no answer yet."""
-        return len(self._busy)
 
     def post(
         self,
@@ -110,7 +106,7 @@ class Courier:
             self._rests_until = self._clock() + REST
             return heard(NeverSent(f"Telegram was not reached: {type(error).__name__}"))
         link.due = self._clock() + self._timeout[1]
-        self._busy[link] = heard
+        self.busy[link] = heard
         if still is not None:
             with self._holding:
                 if self._holds:
@@ -119,7 +115,7 @@ class Courier:
         try:
             self._send(link, token, method, body)
         except BaseException:  # who called learns of it, and must not be told twice
-            self._busy.pop(link, None)
+            self.busy.pop(link, None)
             self._drop(link)
             raise
 
@@ -166,7 +162,7 @@ class Courier:
                     self._finish(link, keep=keep)
             if (now := self._clock()) >= self._look_at:
                 self._look_at = now + 1
-                for link in [link for link in list(self._busy) if link.due <= now]:
+                for link in [link for link in list(self.busy) if link.due <= now]:
                     self._lose(link, Ambiguous("no answer from Telegram: it took too long"))
 
     def watch(self, file: int, hear: Callable[[], None]) -> None:
@@ -185,7 +181,7 @@ class Courier:
 
     def close(self) -> None:
         """Close every connection."""
-        for link in [*self._idle, *self._busy]:
+        for link in [*self._idle, *self.busy]:
             self._drop(link)
         for end in (self._bell, self._rope):
             end.close()
@@ -282,7 +278,7 @@ class Courier:
 
     def _finish(self, link: Link, *, keep: bool) -> None:
         """Pass on what came over a link, and let it carry the next call."""
-        heard = self._busy.pop(link, None)
+        heard = self.busy.pop(link, None)
         if heard is None:  # it was idle: the server ended it, or said what nobody asked for
             with suppress(ValueError):  # another thread just took it, and will notice
                 self._idle.remove(link)
@@ -297,13 +293,13 @@ class Courier:
         heard(reply or Ambiguous("no answer from Telegram: the connection ended before it"))
 
     def _lose(self, link: Link, error: NeverSent | Ambiguous) -> None:
-        if heard := self._busy.pop(link, None):
+        if heard := self.busy.pop(link, None):
             self._drop(link)
             heard(error)
 
     def _spare(self, link: Link, error: NeverSent) -> None:
         """Do without a call that was not begun; its link carries another one."""
-        if heard := self._busy.pop(link, None):
+        if heard := self.busy.pop(link, None):
             self._idle.append(link)
             heard(error)
 

@@ -82,7 +82,7 @@ class Crew:
         """Whether nothing is left to do, for good."""
         if not self._stop.is_set():
             return False
-        return self._abandon.is_set() or not (self.courier.pending or self._errands)
+        return self._abandon.is_set() or not (self.courier.busy or self._errands)
 
     def end(self) -> None:
         """Wake whoever sleeps, so that they see the stop."""
@@ -134,7 +134,7 @@ class Crew:
                 return True
             errand()
             return True
-        if self.courier.pending and self._steps - self._listened >= self._listen_every:
+        if self.courier.busy and self._steps - self._listened >= self._listen_every:
             self._listened = self._steps
             self.courier.receive(0)
         if self._stop.is_set() or not self.lanes.ready:
@@ -165,7 +165,7 @@ class Crew:
         """All places are taken: commit what is done, after a moment for answers on their way."""
         if not self.local:
             return self.ledger.help_out()
-        if self.courier.pending:
+        if self.courier.busy:
             self.courier.receive(self._patience)
         self._looks = LOOKS
         return self.ledger.help_out()
@@ -176,7 +176,7 @@ class Crew:
         What comes later rings for itself.
         """
         self._looks = 1
-        waiting = len(self.lanes.ready) + len(self._errands) > 1 or self.courier.pending
+        waiting = len(self.lanes.ready) + len(self._errands) > 1 or self.courier.busy
         if waiting and not self._alarm.is_set():
             self._alarm.set()
 
@@ -198,7 +198,7 @@ class Crew:
         with self._guard:
             if self._leader == me:
                 self._leader = 0
-        if self.courier.pending:  # it may have sent something after it lost the lead
+        if self.courier.busy:  # it may have sent something after it lost the lead
             self.ring()
 
     def _sleep(self, me: int) -> None:
@@ -213,7 +213,7 @@ class Crew:
             self._asleep = True
         try:
             if not self._is_due():
-                self.courier.receive(1.0 if self.courier.pending else None)
+                self.courier.receive(1.0 if self.courier.busy else None)
         finally:
             self._asleep = False
 

@@ -103,7 +103,7 @@ class Heard:
     @property
     def command(self) -> str | None:
         """The command's name without the /, None when this is none or meant for another bot."""
-        return self._words()[0]
+        return (self._parsed or self._words())[0]
 
     @property
     def text(self) -> str:
@@ -114,7 +114,7 @@ class Heard:
         """
         if self.kind == "callback_query":
             return self.data.removeprefix(self._prefix)
-        return self._words()[1]
+        return (self._parsed or self._words())[1]
 
     @property
     def args(self) -> list[str]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from bot import codec
 from bot.raw import Raw, kind_of, lane_of, sender_of
-from database import as_param, db, now
+from database import as_param, current, db, now
 from models import User
 from services import arrays
 from services.chats import Chats
@@ -105,7 +105,7 @@ class Inbox:
             item.attempts = 1  # more than there are threads cannot begin at once
         at = self.clock()
         try:
-            with db.atomic():
+            with current().atomic():
                 if lease := self.leases.get(bot_id):
                     lease.check()
                 fresh = self._insert(items, at)

@@ -275,7 +275,7 @@ class Ledger:
         try:
             if lease and db.param == "%s" and all(map(stroke.is_plain, entries)):
                 return stroke.commit(lease, entries, self.clock())
-            with db.atomic():
+            with current().atomic():
                 self.commit(entries)
         except Fenced:
             raise

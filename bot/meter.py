@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, TypeAlias
 
 from bot.logs import topic
 from bot.tracing import tracing
@@ -19,28 +19,30 @@ CODES: dict[type, str] = {NeverSent: "never_sent", Ambiguous: "ambiguous"}
 """What the metrics call a try without an answer."""
 
 Outcome = Reply | Exception
+Call: TypeAlias = tuple[str, float, Mapping[str, object], Callable[[str], None] | None]
+"""A call that went out: its method, when, what its thread was at, and what ends its span."""
 
 
 class Meter:
-    """`start` when a call goes out; what it gives is told the outcome, in whatever thread."""
+    """`start` when a call goes out, `end` with what that gave and the outcome, in any thread."""
 
     def __init__(self, metrics: Metrics, clock: Callable[[], float]) -> None:
         self._metrics = metrics
         self._clock = clock
 
-    def start(self, method: str) -> Callable[[Outcome], None]:
+    def start(self, method: str) -> Call:
         """Note the time, and which update is at it."""
-        started, about = self._clock(), topic.fields
         close = tracing.begin("api_call", method=method) if tracing.on else None
+        return method, self._clock(), topic.fields, close
 
-        def end(outcome: Outcome) -> None:
-            seconds = self._clock() - started
-            code = CODES.get(type(outcome)) or str(getattr(outcome, "status", ""))
-            self._metrics.api(method, code, seconds)
-            if close is not None:
-                close(code)
-            if log.isEnabledFor(logging.DEBUG):
-                facts = {"method": method, "code": code, "duration_ms": round(seconds * 1000, 2)}
-                log.debug("api_call", extra={**about, **facts})
-
-        return end
+    def end(self, call: Call, outcome: Outcome) -> None:
+        """Count a call."""
+        method, started, about, close = call
+        seconds = self._clock() - started
+        code = CODES.get(type(outcome)) or str(getattr(outcome, "status", ""))
+        self._metrics.api(method, code, seconds)
+        if close is not None:
+            close(code)
+        if log.isEnabledFor(logging.DEBUG):
+            facts = {"method": method, "code": code, "duration_ms": round(seconds * 1000, 2)}
+            log.debug("api_call", extra={**about, **facts})

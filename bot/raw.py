@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import zlib
-from functools import lru_cache
+from collections.abc import Callable
+from functools import lru_cache, partial
 from typing import Any, TypeAlias
 
 from services.users import Sender
@@ -13,6 +14,8 @@ Raw: TypeAlias = dict[str, Any]
 
 KIND = re.compile("[a-z_]{1,32}")
 PERSON = ("username", "first_name", "last_name", "language_code")
+_sender: Callable[[tuple[Any, ...]], Sender] = partial(tuple.__new__, Sender)
+"""A sender made of its parts; the way that a NamedTuple has takes five times as long."""
 LIMIT = 2**63
 """What a database column for Telegram's ids cannot hold any more."""
 
@@ -73,7 +76,7 @@ def sender_of(update: Raw, kind: str) -> Sender | None:
     except TypeError:
         words = "\0"
     if words.isprintable() and len(words) <= 64 and len(language or "") <= 16:
-        return Sender(number, username or None, first or "", last or None, language or None)
+        return _sender((number, username or None, first or "", last or None, language or None))
     first, last = _text(first, 256) or "", _text(last, 256)
     return Sender(number, _text(username, 64), first, last, _text(language, 16))
 

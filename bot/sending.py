@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,6 +10,7 @@ from bot.wire import Ambiguous, NeverSent, Reply
 
 if TYPE_CHECKING:
     from bot.limits import Turn
+    from bot.meter import Call
 
 
 @dataclass(slots=True, eq=False)
@@ -19,6 +20,10 @@ class Sending:
     method: str
     fields: Mapping[str, str]
     turn: Turn | None
+    heard: Callable[[Sending], None]
+    """Told when the first try has ended."""
+    call: Call
+    """The first try, for the meter."""
     outcome: Reply | NeverSent | Ambiguous | None = None
     """What the first try came to, unless it is fine; taken away by whoever goes on with it."""
 

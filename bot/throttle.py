@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from enum import IntEnum
-from typing import NamedTuple
+from typing import TypeAlias
 
 import redis
 
@@ -49,15 +49,9 @@ class Verdict(IntEnum):
 GO, TELL, DROP = Verdict  # a class that has a metaclass takes ten times as long to look into
 
 
-class Bucket(NamedTuple):
-    """The tokens that a person has left."""
-
-    tokens: float
-    at: float
-    """The time of the newest update that took one."""
-    told: bool
-    touched: float
-    """When somebody last looked, by our own clock."""
+Bucket: TypeAlias = tuple[float, float, bool, float]
+"""The tokens that a person has left; the time of the newest update that took one; whether they were
+told; and when somebody last looked, by our own clock."""
 
 
 class Throttle:
@@ -142,16 +136,17 @@ class Throttle:
         told = False
         # After a long silence something that was sent before what came last: a clock was set, and
         # the times of sending say nothing. What only waited for its turn was sent after it.
-        if bucket and (at >= bucket.at - 1.0 or not self._is_full(bucket, now)):
-            told, at = bucket.told, max(at, bucket.at)
-            tokens = min(tokens, bucket.tokens + (at - bucket.at) * self.rate)
+        if bucket and (at >= bucket[1] - 1.0 or not self._is_full(bucket, now)):
+            left, since, told, _ = bucket
+            at = max(at, since)
+            tokens = min(tokens, left + (at - since) * self.rate)
         if tokens >= 1:
-            return GO, Bucket(tokens - 1, at, False, now)
-        return (DROP if told else TELL), Bucket(tokens, at, True, now)
+            return GO, (tokens - 1, at, False, now)
+        return (DROP if told else TELL), (tokens, at, True, now)
 
     def _is_full(self, bucket: Bucket, now: float) -> bool:
         """Whether nobody has taken from it for as long as it takes to fill."""
-        return bucket.touched <= now - self.burst / self.rate
+        return bucket[3] <= now - self.burst / self.rate
 
     def _put(self, user_id: int, bucket: Bucket) -> None:
         if len(self._buckets) >= self._size and user_id not in self._buckets:

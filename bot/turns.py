@@ -10,6 +10,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
+from typing import TypeAlias
 
 from bot import codec
 from bot.client import Client, Stopping
@@ -49,6 +50,7 @@ class Fate(Enum):
 
 
 SETTLED, CARRIED = Fate
+Attempt: TypeAlias = Callable[[Item], Entry | Fate]
 
 
 class Turns:
@@ -100,7 +102,7 @@ class Turns:
             self.ledger.dismiss()
             if not self._admit(item):
                 return False
-        return self._see_through(item, partial(self._handle, item))
+        return self._see_through(item, self._handle)
 
     def _postpone(self, item: Item, seconds: float) -> bool:
         """Run an update later; False when there is no thread to wait for it: then it runs now."""
@@ -115,10 +117,10 @@ class Turns:
 
     def _resume(self, item: Item) -> None:
         """Run an update that was postponed, and let its lane go on."""
-        if self._admit(item) and self._see_through(item, partial(self._handle, item)):
+        if self._admit(item) and self._see_through(item, self._handle):
             self.advance(item.key)
 
-    def _see_through(self, item: Item, attempt: Callable[[], Entry | Fate]) -> bool:
+    def _see_through(self, item: Item, attempt: Attempt) -> bool:
         """Bring an update to an end; whatever is logged meanwhile tells which one it was."""
         topic.fields = {"bot_id": item.bot_id, "update_id": item.update_id}
         try:
@@ -129,7 +131,7 @@ class Turns:
         finally:
             topic.fields = {}
 
-    def _persist(self, item: Item, attempt: Callable[[], Entry | Fate]) -> bool:
+    def _persist(self, item: Item, attempt: Attempt) -> bool:
         """Make the attempt, then handle the update anew, until that comes to an end."""
         while True:
             try:
@@ -154,12 +156,12 @@ class Turns:
                     return True
             if not self._admit(item):
                 return False
-            attempt = partial(self._handle, item)
+            attempt = self._handle
 
-    def _try(self, item: Item, attempt: Callable[[], Entry | Fate]) -> bool:
+    def _try(self, item: Item, attempt: Attempt) -> bool:
         """Put what the attempt leaves behind into the ledger; False when its turn goes on."""
         try:
-            result = attempt()
+            result = attempt(item)
             if isinstance(result, Entry):
                 self.ledger.add(result)
             elif result is SETTLED:
@@ -243,7 +245,7 @@ class Turns:
 
     def _conclude(self, turn: Turn) -> None:
         """End the turn of an update whose reply the courier carried."""
-        if self._see_through(turn.item, partial(self._end, turn, carried=True)):
+        if self._see_through(turn.item, lambda _item: self._end(turn, carried=True)):
             self.advance(turn.item.key)
 
     def _end(self, turn: Turn | Entry, *, carried: bool = False) -> Entry:
@@ -310,7 +312,7 @@ class Turns:
             self.conversations.move(turn.item.bot_id, turn.ctx.chat.id, new)
 
 
-def _raise(error: Exception) -> Entry:
+def _raise(error: Exception, _item: Item) -> Entry:
     raise error
 
 

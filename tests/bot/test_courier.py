@@ -92,7 +92,7 @@ def ask(courier: Courier, text: str = "x") -> Reply | NeverSent | Ambiguous:
     """Post a message and wait for what comes of it."""
     heard = post(courier, text)
     listen(courier, lambda: heard)
-    assert len(heard) == 1 and courier.pending == 0
+    assert len(heard) == 1 and len(courier.busy) == 0
     return heard[0]
 
 
@@ -142,9 +142,9 @@ def wait_for(condition: Callable[[], object]) -> None:
 def test_a_post_gets_its_reply(server: Server, courier: Courier) -> None:
     """The request holds the method and the form, and the answer comes as it is."""
     heard = post(courier, "Привет & <b>=мир</b>\n👍")
-    assert courier.pending == 1 and not heard
+    assert len(courier.busy) == 1 and not heard
     listen(courier, lambda: heard)
-    assert heard == [Reply(200, {}, OK)] and courier.pending == 0
+    assert heard == [Reply(200, {}, OK)] and len(courier.busy) == 0
     first, headers, _ = server.requests[0]
     assert first == f"POST /bot{TOKEN.reveal()}/sendMessage HTTP/1.1"
     assert headers["content-type"] == "application/x-www-form-urlencoded"
@@ -173,7 +173,7 @@ def test_many_posts_at_once_are_all_heard(server: Server, courier: Courier) -> N
         heards.append(post(courier, str(number)))
         wait_for(lambda: len(server.plan) < 30 - number)  # noqa: B023 - called at once
     courier.receive(0)
-    assert courier.pending == 30 and not any(heards)
+    assert len(courier.busy) == 30 and not any(heards)
     gate.set()
     listen(courier, lambda: all(heards))
     bodies = [[getattr(outcome, "body", None) for outcome in heard] for heard in heards]
@@ -192,7 +192,7 @@ def test_calls_that_are_held_leave_together(server: Server, courier: Courier) ->
     at_once = post(courier, "at once")
     wait_for(lambda: server.requests)
     time.sleep(0.05)
-    assert fields_of(server) == {"text": ["at once"]} and courier.pending == 4
+    assert fields_of(server) == {"text": ["at once"]} and len(courier.busy) == 4
     listen(courier, lambda: at_once and all(heards))
     assert len(server.requests) == 4
     sent = post(courier, "later", still=lambda: True)  # nothing is held any more
@@ -225,7 +225,7 @@ def test_a_call_that_may_not_go_any_more_is_not_sent(server: Server, courier: Co
     courier.let_go()
     listen(courier, lambda: all(heards))
     assert status(heards[0][0]) == 200 and isinstance(heards[1][0], NeverSent)
-    assert len(server.requests) == 1 and courier.pending == 0
+    assert len(server.requests) == 1 and len(courier.busy) == 0
     assert len(courier._idle) == 2  # its connection carries another one
 
 
@@ -276,7 +276,7 @@ def test_who_posts_what_cannot_be_made_is_told_once(
     monkeypatch.setattr(courier, "_request", lambda *_: 1 // 0)
     with pytest.raises(ZeroDivisionError):
         post(courier, heard=heard)
-    assert courier.pending == 0 and not heard
+    assert len(courier.busy) == 0 and not heard
 
 
 def test_posts_of_many_threads_are_all_heard(server: Server, courier: Courier) -> None:
@@ -293,7 +293,7 @@ def test_posts_of_many_threads_are_all_heard(server: Server, courier: Courier) -
         thread.join(5)
     courier.receive(0)
     assert [status(outcome) for outcome in heard] == [200] * 100
-    assert len(server.requests) == 100 and courier.pending == 0
+    assert len(server.requests) == 100 and len(courier.busy) == 0
 
 
 @ON_BOTH
@@ -418,10 +418,10 @@ def test_an_answer_that_is_late(server: Server, courier: Courier, clock: Clock) 
     wait_for(lambda: not server.plan)
     clock.now += 29
     courier.receive(0)
-    assert not heard and courier.pending == 1
+    assert not heard and len(courier.busy) == 1
     clock.now += 2
     courier.receive(0)
-    assert [type(outcome) for outcome in heard] == [Ambiguous] and courier.pending == 0
+    assert [type(outcome) for outcome in heard] == [Ambiguous] and len(courier.busy) == 0
     assert status(ask(courier)) == 200
 
 
@@ -490,7 +490,7 @@ def test_wake_ends_a_receive(courier: Courier) -> None:
 def test_without_a_base_url_it_carries_nothing() -> None:
     """It can only be listened to, and woken."""
     courier = Courier()
-    assert not courier.open and courier.pending == 0
+    assert not courier.open and len(courier.busy) == 0
     courier.wake()
     courier.receive(None)
     courier.close()
@@ -564,7 +564,7 @@ def test_the_token_is_not_in_the_courier(server: Server, courier: Courier) -> No
     ask(courier)
     post(courier)
     post(courier)
-    links = [*courier._idle, *courier._busy]
+    links = [*courier._idle, *courier.busy]
     gc.collect()
     parts = [getattr(link, name) for link in links for name in type(link).__slots__]
     assert links and SECRET_PART not in repr(vars(courier)) + repr(parts)

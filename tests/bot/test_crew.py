@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
@@ -31,18 +32,36 @@ def wait_for(condition: Callable[[], object]) -> None:
         time.sleep(0.001)
 
 
+class Silent:
+    """A link over which nothing comes."""
+
+    due, sock = math.inf, None
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+
 class Mail(Courier):
     """A courier whose answers come when the test says so."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.expected = 0
         self.receives = 0
         self.came: deque[Callable[[], None]] = deque()
 
     @property
-    def pending(self) -> int:
-        return self.expected
+    def expected(self) -> int:
+        """How many answers are to come."""
+        return len(self.busy)
+
+    @expected.setter
+    def expected(self, count: int) -> None:
+        links: list[Any] = [Silent() for _ in range(count)]
+        self.busy = dict.fromkeys(links, self.hear)
+
+    @staticmethod
+    def hear(outcome: object) -> None:
+        """What nobody calls."""
 
     def receive(self, timeout: float | None) -> None:
         self.receives += 1

@@ -159,7 +159,7 @@ def test_an_answer_that_comes_early_ends_the_link(head: str) -> None:
     listen(courier, lambda: heard)
     writer.join(2)
     assert not writer.is_alive() and heard == [Reply(413, {}, NO)]
-    assert not courier._idle and courier.pending == 0
+    assert not courier._idle and len(courier.busy) == 0
     threading.Thread(target=serve_one, args=(listener,), daemon=True).start()
     assert status(ask(courier)) == 200
     courier.close()

@@ -77,7 +77,7 @@ class Hall:
                 pass
             core.ledger.flush()
             self.courier.receive(0.01)
-            return not (self.courier.pending or core.crew._errands or self.open())
+            return not (self.courier.busy or core.crew._errands or self.open())
 
         self.kit.step()
         wait_for(over)
