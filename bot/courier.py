@@ -69,6 +69,7 @@ class Courier:
         self._timeout = timeout
         self._selector = selectors.DefaultSelector()
         self._idle: list[Link] = []
+        self._heads: dict[bytes, int] = {}
         self.busy: dict[Link, Heard] = {}
         """The calls that have no answer yet, by the link they went over."""
         self._listening = threading.Lock()
@@ -212,7 +213,7 @@ class Courier:
         except BaseException:
             sock.close()
             raise
-        link = Link(sock)
+        link = Link(sock, self._heads)
         self._selector.register(sock, selectors.EVENT_READ, link)
         return link
 

@@ -7,10 +7,14 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from itertools import accumulate
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bot.courier import Courier
+from bot.link import HEADS, Link
 from bot.wire import Ambiguous, Reply
 from tests.bot.loopback import OK, PEM, Server, Step, answer
 from tests.bot.test_courier import Heard, ask, listen, post, status, wait_for
@@ -165,3 +169,77 @@ def test_an_answer_that_comes_early_ends_the_link(head: str) -> None:
     courier.close()
     for end in (server, listener):
         end.close()
+
+
+class Forgetful(dict[bytes, int]):
+    """A memory of heads that keeps none: the parser looks at every answer."""
+
+    def __setitem__(self, head: bytes, size: int) -> None:
+        """Keep nothing."""
+
+
+def said(heads: dict[bytes, int], pieces: list[bytes]) -> list[tuple[bool, Reply | None]]:
+    """What a link makes of pieces that come one by one, each time something was asked."""
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    link, seen = Link(ours, heads), []
+    with ours, theirs:
+        for piece in pieces:
+            link.asked = True
+            theirs.sendall(piece)
+            keep = link.read()
+            seen.append((keep, link.reply))
+            if not keep:
+                break
+            link.reply = None
+    return seen
+
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+ANSWERS = [
+    whole(OK),
+    whole(NO),
+    whole(NO, "400 Bad"),
+    whole(OK, head="Retry-After: 5\r\n"),
+    whole(OK, head="Connection: close\r\n"),
+    whole(b""),
+    whole(whole(OK)),
+    whole(OK) + b"H",
+    whole(OK) + whole(NO),
+    b"HTTP/1.1 100 Continue\r\n\r\n" + whole(OK),
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n" % len(OK)
+    + OK
+    + b"\r\n0\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\n\r\n" + OK,
+    b"HTTP/1.0 200 OK\r\nContent-Length: %d\r\n\r\n" % len(OK) + OK,
+    b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\nCONTENT-TYPE: a\r\n\r\n" % len(OK) + OK,
+]
+
+
+@given(
+    answers=st.lists(st.sampled_from(ANSWERS), max_size=8),
+    cuts=st.lists(st.integers(1, 500), max_size=4),
+)
+@settings(max_examples=300, deadline=None)
+def test_a_head_that_came_before_changes_nothing(answers: list[bytes], cuts: list[int]) -> None:
+    """An answer that is recognised is the one that the parser would have read, however it comes."""
+    heads: dict[bytes, int] = {}
+    for one in ANSWERS:  # all of them were heard before, each over a link of its own
+        said(heads, [one])
+    assert said(heads, answers) == said(Forgetful(), answers)
+    stream, places = b"".join(answers), [0, *accumulate(cuts)]
+    pieces = [stream[begin:end] for begin, end in zip(places, [*places[1:], None])]
+    pieces = [piece for piece in pieces if piece]
+    assert said(heads, pieces) == said(Forgetful(), pieces)
+
+
+def test_few_heads_are_remembered() -> None:
+    """Only those of good answers whose length they tell, and no more than there is room for."""
+    heads: dict[bytes, int] = {}
+    for one in ANSWERS:
+        said(heads, [one])
+    assert sorted(heads.values()) == [0, len(NO), len(OK), len(OK), len(whole(OK))]
+    for number in range(3 * HEADS):
+        said(heads, [whole(OK, head=f"Date: {number}\r\n")])
+    assert 0 < len(heads) <= HEADS
