@@ -6,7 +6,7 @@ import fcntl
 import re
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from datetime import datetime, timedelta
 from operator import attrgetter
@@ -16,9 +16,10 @@ from urllib.parse import urlsplit
 
 import peewee
 import psycopg2
-from playhouse.pool import MaxConnectionsExceeded, PooledPostgresqlDatabase, PooledSqliteDatabase
+from playhouse.pool import PooledPostgresqlDatabase, PooledSqliteDatabase
 from psycopg2.extensions import TRANSACTION_STATUS_INTRANS
 
+from outages import WriterBusy
 from turnstile import Turnstile
 
 WAIT = 10.0  # seconds for the turn to write, and for a connection of the pool
@@ -32,16 +33,6 @@ _PRAGMAS = {
     "cache_size": -1000,  # KiB for each of a few connections; the system keeps the file too
 }
 _READS = re.compile(r"\s*(SELECT|PRAGMA|EXPLAIN|SAVEPOINT|RELEASE|ROLLBACK)\b", re.IGNORECASE)
-_SQLITE_OUTAGES = {
-    getattr(sqlite3, f"SQLITE_{name}")
-    for name in ("BUSY", "LOCKED", "READONLY", "IOERR", "FULL", "CANTOPEN", "PROTOCOL")
-}
-CAUSES = 16  # links of a chain of errors that are looked at
-_POSTGRES_OUTAGES = ("08", "40", "53", "57014", "57P", "58", "55P03", "25006", "25P03")
-_POSTGRES_REFUSALS = ("22", "23", "42804", "42883", "54")  # of a value, its type or its size
-_MISTAKES = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
-_POSTGRES_LOSSES = (psycopg2.OperationalError, psycopg2.InterfaceError)
-_REFUSED_FOR_GOOD = re.compile(r"authentication failed|(database|role) \".*\" does not exist")
 
 
 EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - naive and UTC, as the tables keep it
@@ -50,6 +41,15 @@ EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - naive and UTC, as the tables keep
 def now() -> datetime:
     """The time as the tables keep it: UTC, naive."""
     return EPOCH + timedelta(microseconds=time.time_ns() // 1000)
+
+
+def unix(clock: Callable[[], datetime]) -> Callable[[], float]:
+    """A clock in seconds of the epoch; of the real one without the detour, which costs a µs."""
+
+    def seconds() -> float:
+        return (clock() - EPOCH).total_seconds()
+
+    return time.time if clock is now else seconds
 
 
 def minute(at: datetime) -> tuple[datetime, datetime]:
@@ -184,10 +184,6 @@ class Sqlite(PooledSqliteDatabase):  # type: ignore[misc]
     def _end_turn(self) -> None:
         if self._writer.mine():
             self._writer.release()
-
-
-class WriterBusy(peewee.OperationalError):
-    """The turn to write did not come in time."""
 
 
 class Durable(psycopg2.extensions.connection):
@@ -337,49 +333,3 @@ def reading() -> Iterator[None]:
             yield
         finally:
             transaction.rollback()
-
-
-def is_outage(error: BaseException | None) -> bool:
-    """Whether the database is unreachable, busy or full, so that the same work may succeed later.
-
-    False for mistakes: wrong SQL, a missing table, a refused or impossible value.
-    """
-    return any(map(_is_outage, _causes(error)))
-
-
-def is_refusal(error: BaseException) -> bool:
-    """Whether the values themselves are refused, today and whenever they are tried again.
-
-    False for what may pass although it is no outage: a database with another name, for one.
-    """
-    return any(map(_is_refusal, _causes(error)))
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    for _ in range(CAUSES):  # an error may be its own cause
-        if error is None:
-            return
-        yield error
-        known = isinstance(error, peewee.PeeweeException)
-        error = (getattr(error, "orig", None) if known else None) or error.__cause__
-
-
-def _is_outage(error: BaseException) -> bool:
-    if isinstance(error, MaxConnectionsExceeded | WriterBusy):
-        return True
-    if isinstance(error, sqlite3.Error):
-        return getattr(error, "sqlite_errorcode", 0) & 0xFF in _SQLITE_OUTAGES
-    if not isinstance(error, psycopg2.Error):
-        return False
-    if error.pgcode:
-        return error.pgcode.startswith(_POSTGRES_OUTAGES)
-    lost = isinstance(error, _POSTGRES_LOSSES) or type(error) is psycopg2.DatabaseError
-    return lost and not _REFUSED_FOR_GOOD.search(str(error))
-
-
-def _is_refusal(error: BaseException) -> bool:
-    if not isinstance(error, psycopg2.Error):  # the file has no moods but its outages
-        return isinstance(error, (sqlite3.Error, *_MISTAKES)) and not _is_outage(error)
-    if error.pgcode:
-        return error.pgcode.startswith(_POSTGRES_REFUSALS)
-    return isinstance(error, psycopg2.ProgrammingError)  # a type that the driver cannot adapt

@@ -41,7 +41,8 @@ from admin.views.shown import SHOWN
 from admin.views.system import System
 from admin.views.tokens import Tokens
 from admin.views.users import Users
-from database import db, is_outage
+from database import db
+from outages import is_outage
 from services.attempts import TooMany
 from services.rates import open_rates
 from staff import StaffRole

@@ -10,7 +10,8 @@ from flask import Blueprint, Response, jsonify
 from admin.auth.rights import anybody
 from admin.panel import Panel
 from bot.loader import sources
-from database import current, is_outage
+from database import current
+from outages import is_outage
 from services import pulse
 from services.migrations import pending
 

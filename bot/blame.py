@@ -6,7 +6,7 @@ import traceback
 
 from bot.client import Ambiguous, ApiTelegramException
 from bot.hooks import words_of
-from database import CAUSES
+from outages import CAUSES
 
 BLAMELESS = (
     *("chat not found", "not enough rights", "no rights", "administrator rights", "FORBIDDEN"),

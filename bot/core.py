@@ -43,7 +43,7 @@ from bot.rules import KINDS
 from bot.throttle import Throttle
 from bot.turns import Desk, Turns
 from bot.wire import Wire
-from database import current, now
+from database import current, now, unix
 from models import Bot
 from services import reloads
 from services.cache import Cache
@@ -255,7 +255,7 @@ class Core:
                 middleware.know,
                 middleware.refuse_banned,
                 middleware.hush(self.takeovers),
-                middleware.limit(self.throttle, self.parts.clock),
+                middleware.limit(self.throttle, unix(self.parts.clock)),
             ],
             self.dispatch.match,
         )

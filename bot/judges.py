@@ -13,6 +13,7 @@ from bot.imagined import Silent
 from bot.lines import mask
 from bot.middleware import Turn
 from bot.throttle import Throttle, Verdict
+from database import EPOCH
 from models import Ban, Inbox
 from services import pulse
 from services.takeovers import EVERYWHERE, Takeovers, holder, name_of
@@ -135,7 +136,8 @@ def throttle(turn: Turn, tokens: Throttle | None, settings: Settings, at: dateti
         )
         return Station("Throttle", said)
     try:
-        verdict = tokens.peek(user.telegram_id, middleware.age(turn.item, at))
+        ago = middleware.age(turn.item, (at - EPOCH).total_seconds())
+        verdict = tokens.peek(user.telegram_id, ago)
     except redis.RedisError:
         return Station("Throttle", f"{limit}. Redis cannot be asked what is used up of it.")
     if verdict is Verdict.GO:

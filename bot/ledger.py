@@ -13,7 +13,8 @@ from bot import codec, marks, stroke
 from bot.conversations import Change, write
 from bot.inbox import Item
 from bot.lease import Fenced, Lease
-from database import current, db, is_outage, is_refusal, now
+from database import current, db, now
+from outages import is_outage, is_refusal
 from services import failures, messages
 from services.messages import Received
 
@@ -279,6 +280,9 @@ class Ledger:
                 self.commit(entries)
         except Fenced:
             raise
+        except marks.Partly:
+            for entry in entries:
+                self.commit_group([entry])
         except Exception as error:
             if is_outage(error) or not is_refusal(error):
                 raise  # it may pass, and the group is committed whole

@@ -16,8 +16,15 @@ if TYPE_CHECKING:
     from models import User
 
 
+class Partly(Exception):
+    """Some of several rows were not as their entries found them: each is to be marked alone."""
+
+
 def mark(entries: Sequence[Entry], at: datetime) -> list[Entry]:
-    """Set the new states; give back the entries whose row was still as they found it."""
+    """Set the new states; give back the entries whose row was still as they found it.
+
+    Raises Partly, which is rarer than it is dear to have each row tell that it was marked.
+    """
     done: list[Entry] = []
     groups: dict[tuple[int, str, str], list[Entry]] = {}
     for entry in entries:
@@ -27,9 +34,12 @@ def mark(entries: Sequence[Entry], at: datetime) -> list[Entry]:
             done.append(entry)
     for (bot_id, found, state), group in groups.items():
         ids = [entry.item.update_id for entry in group]
-        rows = db.execute_sql(_mark_sql(len(ids), db.param), (state, at, bot_id, found, *ids))
-        marked = {update_id for (update_id,) in rows.fetchall()}
-        done += [entry for entry in group if entry.item.update_id in marked]
+        values = (state, at, bot_id, found, *ids)
+        marked = db.execute_sql(_mark_sql(len(ids), db.param), values).rowcount
+        if marked == len(group):
+            done += group
+        elif len(group) > 1:
+            raise Partly
     return done
 
 
@@ -50,7 +60,6 @@ def _mark_sql(count: int, param: str) -> str:
     return (
         f"UPDATE inbox SET state = {param}, payload = NULL, done_at = {param}"
         f" WHERE bot_id = {param} AND state = {param} AND update_id IN ({ids})"
-        " RETURNING update_id"
     )
 
 

@@ -7,7 +7,6 @@ import logging
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any, TypeAlias
 
 from bot import codec, letters
@@ -26,8 +25,8 @@ from bot.plugin import Handler
 from bot.raw import column_id
 from bot.sending import Sending
 from bot.throttle import GO, TELL, Throttle
-from database import EPOCH, is_outage
 from models import EventType, Status, User
+from outages import is_outage
 from services import failures, users
 from services.takeovers import EVERYWHERE, Takeovers
 
@@ -212,17 +211,18 @@ def stop_spinner(turn: Turn) -> None:
             log.debug("a button could not be answered: %s", error)
 
 
-def limit(throttle: Throttle, clock: Callable[[], datetime]) -> Middleware:
+def limit(throttle: Throttle, unix: Callable[[], float]) -> Middleware:
     """Keep a user within rate and burst: one polite notice, then silence.
 
-    A message counts from when it was sent, so that slow answers do not make a flood look slow.
+    `unix` gives the seconds of the epoch. A message counts from when it was sent, so that slow
+    answers do not make a flood look slow.
     """
 
     def before(step: Step) -> Step:
         def run(turn: Turn) -> None:
             verdict = GO
             if (user := throttled_user(turn)) is not None:
-                verdict = throttle.check(user.telegram_id, age(turn.item, clock()))
+                verdict = throttle.check(user.telegram_id, age(turn.item, unix()))
             if verdict is GO:
                 turn.item.passed = True
                 return step(turn)
@@ -240,12 +240,12 @@ def throttled_user(turn: Turn) -> User | None:
     return turn.user if turn.item.kind in THROTTLED and not turn.item.passed else None
 
 
-def age(item: Item, at: datetime) -> float:
-    """Seconds since an update was sent; 0 where nothing says when that was."""
+def age(item: Item, at: float) -> float:
+    """Seconds from when an update was sent to `at`; 0 where nothing says when that was."""
     date = item.update[item.kind].get("date")
     if item.kind == "callback_query" or type(date) is not int:
         return 0.0
-    return max(0.0, (at - EPOCH).total_seconds() - date)
+    return max(0.0, at - date)
 
 
 def send(turn: Turn) -> None:

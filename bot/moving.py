@@ -9,7 +9,8 @@ import peewee
 
 from bot.hooks import HookError
 from bot.registry import Registry
-from database import db, is_outage
+from database import db
+from outages import is_outage
 from services import users
 from services.plugins import Switches
 

@@ -16,7 +16,8 @@ from bot.inbox import Inbox, Item, LaneKey, lanes_of
 from bot.lease import Fenced
 from bot.raw import kind_of
 from bot.tracing import tracing
-from database import db, is_outage
+from database import db
+from outages import is_outage
 
 log = logging.getLogger(__name__)
 

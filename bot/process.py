@@ -16,7 +16,8 @@ from typing import Any
 from bot.core import Core, Seat
 from bot.lease import Fenced
 from bot.polling import refusal
-from database import db, is_outage
+from database import db
+from outages import is_outage
 
 log = logging.getLogger(__name__)
 

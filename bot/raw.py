@@ -13,10 +13,9 @@ from services.users import Sender
 Raw: TypeAlias = dict[str, Any]
 
 KIND = re.compile("[a-z_]{1,32}")
-PERSON = ("username", "first_name", "last_name", "language_code")
 _sender: Callable[[tuple[Any, ...]], Sender] = partial(tuple.__new__, Sender)
 """A sender made of its parts; the way that a NamedTuple has takes five times as long."""
-LIMIT = 2**63
+LIMIT, LOWEST = 2**63, -(2**63)
 """What a database column for Telegram's ids cannot hold any more."""
 
 
@@ -54,12 +53,12 @@ def _id(value: Any) -> int | None:
     if not isinstance(value, dict):
         return None
     number = value.get("id")  # as `column_id`, without another call: each update comes by twice
-    return number if type(number) is int and -LIMIT < number < LIMIT else None
+    return number if type(number) is int and LOWEST < number < LIMIT else None
 
 
 def column_id(number: Any) -> int | None:
     """The number, if a database column for Telegram's ids can hold it."""
-    return number if type(number) is int and -LIMIT < number < LIMIT else None
+    return number if type(number) is int and LOWEST < number < LIMIT else None
 
 
 def sender_of(update: Raw, kind: str) -> Sender | None:
@@ -68,9 +67,13 @@ def sender_of(update: Raw, kind: str) -> Sender | None:
     if not isinstance(event, dict):
         return None
     person = event.get("from") or event.get("user")
-    if not isinstance(person, dict) or (number := _id(person)) is None or person.get("is_bot"):
+    if not isinstance(person, dict) or person.get("is_bot"):
         return None
-    username, first, last, language = map(person.get, PERSON)
+    number = person.get("id")  # as `_id`
+    if type(number) is not int or not LOWEST < number < LIMIT:
+        return None
+    username, first = person.get("username"), person.get("first_name")
+    last, language = person.get("last_name"), person.get("language_code")
     try:  # nearly everybody's can be taken as they are
         words = "".join((username or "", first or "", last or "", language or ""))
     except TypeError:

@@ -21,7 +21,7 @@ from psycopg2.extensions import POLL_OK, POLL_READ, POLL_WRITE
 from bot import stroke
 from bot.courier import Courier
 from bot.ledger import Entry, Ledger
-from database import is_outage
+from outages import is_outage
 
 log = logging.getLogger(__name__)
 

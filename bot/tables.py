@@ -9,7 +9,8 @@ from typing import TypeVar
 
 from bot.loader import sources
 from bot.registry import Registry
-from database import Database, is_outage
+from database import Database
+from outages import is_outage
 from services import migrations
 from settings import SettingsError
 

@@ -27,7 +27,8 @@ from bot.quarantine import FREE, GUILTY, KILLS, SUSPECT, Quarantine
 from bot.reading import read
 from bot.sending import Sending
 from bot.tracing import tracing
-from database import current, db, is_outage
+from database import current, db
+from outages import is_outage
 from services import failures
 
 log = logging.getLogger(__name__)

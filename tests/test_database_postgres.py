@@ -13,7 +13,8 @@ import psycopg2
 import pytest
 from playhouse.pool import MaxConnectionsExceeded
 
-from database import Postgres, is_outage, open_database
+from database import Postgres, open_database
+from outages import is_outage
 from tests.together import failure
 
 

@@ -13,7 +13,8 @@ import peewee
 import pytest
 
 import database as module
-from database import Sqlite, WriterBusy, is_outage
+from database import Sqlite
+from outages import WriterBusy, is_outage
 from tests.together import failure, run_together
 from turnstile import Turnstile
 

@@ -32,7 +32,7 @@ LONGEST_FUNCTION = 40
 # may import each other. Nothing imports a plugin.
 ORDER = """
     environ settings
-    turnstile database choices trigrams models indexes staff migrations.*
+    turnstile outages database choices trigrams models indexes staff migrations.*
     services.*
     bot.codec bot.lines bot.logs bot.tracing bot.reports bot.counts bot.durations bot.families
     bot.pile bot.metrics bot.gauges
@@ -195,7 +195,7 @@ def test_what_plugins_import_is_quick() -> None:
 
 def _is_quick(name: str) -> bool:
     room = name.partition(".")[0]
-    return room in ("environ", "settings", "database", "models", "services") or name in (
+    return room in ("environ", "settings", "outages", "database", "models", "services") or name in (
         "bot",
         "bot.plugin",
         "bot.loader",

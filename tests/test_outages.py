@@ -15,8 +15,9 @@ import psycopg2.errors
 import pytest
 from playhouse.pool import MaxConnectionsExceeded
 
-from database import Database, Postgres, Sqlite, WriterBusy, is_outage, is_refusal, open_database
+from database import Database, Postgres, Sqlite, open_database
 from models import User
+from outages import WriterBusy, is_outage, is_refusal
 from tests.ports import free_port
 from tests.together import failure
 

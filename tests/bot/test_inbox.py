@@ -52,6 +52,16 @@ def test_what_comes_again_is_recognised(database: Database) -> None:
     assert [item.update_id for item in make().accept(8, [message(51)])] == [51]
 
 
+def test_a_batch_of_known_and_new_updates(database: Database) -> None:
+    """The known ones stay as they are, the new ones are kept, whatever their order."""
+    make().accept(7, [message(number) for number in (2, 4)])
+    Row.update(state="done", payload=None, done_at=AT).where(Row.update_id == 2).execute()
+    found = make().accept(7, [message(number, 6) for number in range(1, 6)])
+    assert [item.update_id for item in found] == [1, 3, 5]
+    rows = [(row.update_id, row.lane, row.state) for row in Row.select().order_by(Row.update_id)]
+    assert rows == [(1, 6, "new"), (2, 5, "done"), (3, 6, "new"), (4, 5, "new"), (5, 6, "new")]
+
+
 def test_a_batch_that_is_refused_leaves_nothing(database: Database) -> None:
     """When the transaction fails no part of it is kept, and the next try is complete."""
     inbox = make()

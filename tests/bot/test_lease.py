@@ -10,8 +10,9 @@ import sys
 import pytest
 
 from bot.lease import Fenced, Lease, identity, is_dead
-from database import Database, bind, db, is_outage, open_database
+from database import Database, bind, db, open_database
 from models import Lease as Row
+from outages import is_outage
 from tests.together import failure, run_together
 
 

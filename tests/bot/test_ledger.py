@@ -102,6 +102,22 @@ def test_an_update_counts_once(database: Database) -> None:
     assert AnalyticsEvent.select().where(AnalyticsEvent.event_type == "message").count() == 1
 
 
+def test_what_was_settled_before_costs_the_others_of_its_group_nothing(database: Database) -> None:
+    """One row of three was done by a commit whose answer was lost: the others count, once."""
+    desk = Desk()
+    items = desk.inbox.accept(7, [message(1), message(2, 6), message(3)])
+    desk.finish(items[1], events=[("message", None, {})])
+    desk.ledger.flush()
+    desk.released.clear()
+    for item in items:
+        desk.finish(item, events=[("message", None, {"n": item.update_id})])
+    assert desk.ledger.flush() == 3
+    assert set(states().values()) == {"done"} and desk.released == [1, 2, 3]
+    assert {user.telegram_id: user.total_messages for user in User.select()} == {5: 2, 6: 1}
+    events = AnalyticsEvent.select().where(AnalyticsEvent.event_type == "message")
+    assert sorted(event.data.get("n", 0) for event in events) == [0, 1, 3]
+
+
 def test_a_process_that_lost_its_lease_commits_nothing(database: Database) -> None:
     """After a take-over the group of the old holder is refused and stays with it."""
     desk = Desk()
