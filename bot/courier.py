@@ -134,6 +134,10 @@ class Courier:
 
         One after the other: when this thread is stuck with one, another can send the rest.
         """
+        if not (self._holds or self._held):
+            return
+        with self._holding:
+            self._holds, self._held_since = False, 0.0
         while parcel := self._next_held():
             link, token, method, body, still = parcel
             try:
@@ -146,14 +150,14 @@ class Courier:
                 self._drop(link)
 
     def _next_held(self) -> Parcel | None:
-        with self._holding:
-            self._holds, self._held_since = False, 0.0
-            return self._held.popleft() if self._held else None
+        try:
+            return self._held.popleft()
+        except IndexError:
+            return None
 
     def receive(self, timeout: float | None) -> None:
         """Wait for answers, at most so many seconds, and pass on those that came."""
-        if self._holds or self._held:
-            self.let_go()
+        self.let_go()
         with self._listening:
             for key, _ in self._selector.select(timeout):
                 link: Link | Callable[[], None] = key.data

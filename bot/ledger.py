@@ -87,10 +87,10 @@ class Ledger:
         self.period = period
         self.clock = clock
         self._committed = committed
-        self._free = slots
+        self._places = [None] * slots
+        """As many as are free; like what waits, changed by single operations of a list alone."""
         self._waiting: list[Entry] = []
         self._bell = threading.Event()
-        self._lock = threading.Lock()
         self._committing = threading.Lock()
         self._troubled = False
         self.relay: Carrier | None = None
@@ -98,20 +98,21 @@ class Ledger:
 
     def admit(self) -> bool:
         """Take a place for one more update; False when all are taken."""
-        with self._lock:
-            if self._free <= 0:
-                return False
-            self._free -= 1
-            return True
+        if not self._places:
+            return False
+        try:
+            self._places.pop()
+        except IndexError:  # another thread was quicker
+            return False
+        return True
 
     def has_room(self) -> bool:
         """Whether one more update may begin."""
-        return self._free > 0
+        return bool(self._places)
 
     def dismiss(self, count: int = 1) -> None:
         """Give back the place of an update that was begun and will not be finished here."""
-        with self._lock:
-            self._free += count
+        self._places.extend([None] * count)
 
     def drop(self, item: Item) -> None:
         """Give back the place of an update that turned out to be committed already."""
@@ -120,9 +121,8 @@ class Ledger:
 
     def add(self, entry: Entry) -> None:
         """Put a finished update into the next group."""
-        with self._lock:
-            self._waiting.append(entry)
-            full = len(self._waiting) >= self.batch
+        self._waiting.append(entry)
+        full = len(self._waiting) >= self.batch
         if full and not (self.relay and (self.relay.busy or self.relay.post())):
             self._bell.set()
 
@@ -187,44 +187,50 @@ class Ledger:
         """
         if self._troubled or not self._waiting or not self._committing.acquire(blocking=False):
             return []
-        with self._lock:
-            entries, self._waiting = self._waiting, []
-        if not entries:
+        if not (entries := self._take()):
             self._committing.release()
         return entries
 
-    def end(self, entries: Sequence[Entry], *, done: bool) -> None:
-        """Take note of a commit that was begun; what is not done is the ledger's own to do."""
+    def end(
+        self, entries: Sequence[Entry], *, done: bool, go_on: Callable[[], object] = int
+    ) -> None:
+        """Take note of a commit that was begun; what is not done is the ledger's own to do.
+
+        After one that is done `go_on` may begin the next, before what hangs on this one is seen to.
+        """
         if not done:
             self._troubled = True
-            with self._lock:
-                self._waiting = [*entries, *self._waiting]
-        self._committing.release()
-        if done:
-            self.dismiss(len(entries))
-            self._committed([entry.item for entry in entries])
-        else:
+            self._waiting[:0] = entries
+            self._committing.release()
             self._bell.set()
+            return
+        self._committing.release()
+        self.dismiss(len(entries))
+        go_on()
+        self._committed([entry.item for entry in entries])
 
     def presses(self) -> bool:
         """Whether what waits should be committed at once."""
         return len(self._waiting) >= self.batch or not self.has_room()
 
+    def _take(self) -> list[Entry]:
+        """What waits; called by whoever commits, and there is one at a time."""
+        entries = self._waiting[:]
+        del self._waiting[: len(entries)]  # what came meanwhile is behind it
+        return entries
+
     def _flush(self) -> int:
-        groups: dict[int, list[Entry]] = {}
-        with self._lock:
-            for entry in self._waiting:
-                groups.setdefault(entry.item.bot_id, []).append(entry)
-            entries, self._waiting = self._waiting, []
-        if not entries:
+        if not (entries := self._take()):
             return 0
+        groups: dict[int, list[Entry]] = {}
+        for entry in entries:
+            groups.setdefault(entry.item.bot_id, []).append(entry)
         trouble: Exception | None = None
         for group in groups.values():  # the lease of one bot is not that of another
             try:
                 self.commit_group(group)
             except Exception as error:  # noqa: BLE001 - raised when the other bots had their turn
-                with self._lock:
-                    self._waiting = group + self._waiting
+                self._waiting[:0] = group
                 trouble = trouble or error
                 continue
             self.dismiss(len(group))

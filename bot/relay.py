@@ -96,9 +96,12 @@ class Relay:
                 return
             group, self._group = self._group, ()
         if group:
-            self._ledger.end(group, done=done)
-            if done and self._ledger.presses():
-                self.post()
+            self._ledger.end(group, done=done, go_on=self._go_on)
+
+    def _go_on(self) -> None:
+        """Send the next group if it is due: until then the database has nothing to do."""
+        if self._ledger.presses():
+            self.post()
 
     def keep(self) -> bool:
         """Whether a group is still on its way; otherwise see to the connection, which may wait."""

@@ -122,4 +122,4 @@ def test_a_last_chance_that_cannot_wait_comes_now(
             patched.setattr(threading.Timer, "start", refuse)
             kit.restart()
         assert kit.bob.texts == ["pong"] and {row.state for row in Row.select()} == {"done"}
-        assert kit.core.ledger._free == kit.core.parts.settings.threads
+        assert len(kit.core.ledger._places) == kit.core.parts.settings.threads

@@ -152,7 +152,7 @@ def refusal() -> Exception:
 
 def test_a_database_that_is_refused_is_away(kit: ChatKit) -> None:
     """When the look at it fails otherwise than by an outage the update waits all the same."""
-    real, free = kit.database.execute_sql, kit.core.ledger._free
+    real, free = kit.database.execute_sql, len(kit.core.ledger._places)
     looks = list[str]()
 
     def execute(sql: str, *arguments: Any) -> Any:
@@ -164,13 +164,13 @@ def test_a_database_that_is_refused_is_away(kit: ChatKit) -> None:
     kit.database.execute_sql = execute  # type: ignore[method-assign]
     become(kit, "ping", failing(outage()))
     assert kit.bob.send("/ping") == ["pong"]
-    assert looks and states() == {"done"} and kit.core.ledger._free == free
+    assert looks and states() == {"done"} and len(kit.core.ledger._places) == free
 
 
 def test_a_commit_is_looked_for_until_the_database_tells(kit: ChatKit) -> None:
     """Also when the first look is refused: the update is neither stranded nor handled twice."""
     ledger, inbox, lost = kit.core.ledger, kit.core.inbox, list[str]()
-    commit, reload, free = ledger.commit, inbox.reload, ledger._free
+    commit, reload, free = ledger.commit, inbox.reload, len(ledger._places)
 
     def lose(entries: Any) -> int:
         done = commit(entries)
@@ -188,7 +188,7 @@ def test_a_commit_is_looked_for_until_the_database_tells(kit: ChatKit) -> None:
 
     ledger.commit, inbox.reload = lose, refuse  # type: ignore[method-assign]
     assert kit.bob.send("/mark") == ["first", "rows: 1"]
-    assert len(lost) == 2 and states() == {"done"} and ledger._free == free
+    assert len(lost) == 2 and states() == {"done"} and len(ledger._places) == free
 
 
 @pytest.mark.parametrize("times", [1, 2])
@@ -197,7 +197,7 @@ def test_a_transaction_that_a_handler_left_open_is_undone(
 ) -> None:
     """Its update is done all the same, once, and those after it are committed."""
     kit.bob.send("/ping")
-    free, opened = kit.core.ledger._free, list[Any]()
+    free, opened = len(kit.core.ledger._places), list[Any]()
 
     def handler(ctx: Any) -> str:
         for _ in range(times):
@@ -210,7 +210,7 @@ def test_a_transaction_that_a_handler_left_open_is_undone(
     for _ in range(3):
         assert kit.bob.send("/ping") == ["pong"]
     assert "left a transaction open" in caplog.text and not kit.database.in_transaction()
-    assert states() == {"done"} and kit.core.ledger._free == free
+    assert states() == {"done"} and len(kit.core.ledger._places) == free
     user = User.get(telegram_id=1002)
     assert user.total_messages == 4 and user.first_name != "Left"
 
@@ -219,7 +219,7 @@ def test_a_connection_that_cannot_be_given_back_changes_nothing(
     kit: ChatKit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The update is done, and its place is given back once."""
-    free, real, troubles = kit.core.ledger._free, kit.database.close, [outage()]
+    free, real, troubles = len(kit.core.ledger._places), kit.database.close, [outage()]
 
     def close() -> None:
         real()
@@ -228,7 +228,7 @@ def test_a_connection_that_cannot_be_given_back_changes_nothing(
 
     become(kit, "ping", lambda ctx: monkeypatch.setattr(kit.database, "close", close) or "pong")
     assert kit.bob.send("/ping") == ["pong"] and not troubles
-    assert states() == {"done"} and kit.core.ledger._free == free
+    assert states() == {"done"} and len(kit.core.ledger._places) == free
 
 
 def test_a_bug_of_ours_keeps_the_update(kit: ChatKit) -> None:
