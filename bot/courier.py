@@ -134,8 +134,6 @@ class Courier:
 
         One after the other: when this thread is stuck with one, another can send the rest.
         """
-        if not (self._holds or self._held):
-            return
         with self._holding:
             self._holds, self._held_since = False, 0.0
         while parcel := self._next_held():
@@ -157,7 +155,8 @@ class Courier:
 
     def receive(self, timeout: float | None) -> None:
         """Wait for answers, at most so many seconds, and pass on those that came."""
-        self.let_go()
+        if self._holds or self._held:
+            self.let_go()
         with self._listening:
             for key, _ in self._selector.select(timeout):
                 link: Link | Callable[[], None] = key.data

@@ -121,7 +121,7 @@ class Link:
         """Remember the head of a whole good answer: it alone says how long the body is."""
         reply, (head, _, body) = self.reply, piece.partition(b"\r\n\r\n")
         good = reply is not None and (reply.status, reply.headers, reply.body) == (200, {}, body)
-        good = good and self._keep and head.startswith(b"HTTP/1.1 200 ")
+        good = good and body != b"" and self._keep and head.startswith(b"HTTP/1.1 200 ")
         if good and _SIZED.search(head) and not _ODD.search(head):
             if len(self._heads) >= HEADS:
                 self._heads.clear()

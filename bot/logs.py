@@ -32,6 +32,8 @@ PATIENCE = 2.0
 """Seconds that `stop` waits for a reader of stdout that does not read."""
 
 _SOURCE = logging._srcfile
+_CALL_HANDLERS = logging.Logger.callHandlers
+"""As it came: who puts another in its place wants to see every record."""
 Format: TypeAlias = "Callable[[logging.LogRecord | Note], str]"
 
 
@@ -59,7 +61,7 @@ def note(logger: logging.Logger, event: str, fields: dict[str, object]) -> None:
 
 def _sole(logger: logging.Logger) -> Into | None:
     """What takes the records of a logger when nothing else sees them."""
-    if logger.filters:
+    if logger.filters or type(logger).callHandlers is not _CALL_HANDLERS:
         return None
     while (parent := logger.parent) is not None:
         if logger.handlers or not logger.propagate:

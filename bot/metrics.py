@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from itertools import product
 from wsgiref.simple_server import WSGIServer
@@ -243,10 +243,9 @@ class Metrics:
         """Count one handled update and the seconds its handler took."""
         self._turns.put((handler, status), seconds)
 
-    def _count_turns(self, seen: Mapping[Labels, Sequence[float]]) -> None:
-        for (handler, status), durations in seen.items():
-            self.messages(handler, status).inc(len(durations))
-            self.response_time(handler).observe_all(durations)
+    def _count_turns(self, labels: Labels, durations: Sequence[float]) -> None:
+        self.messages(*labels).inc(len(durations))
+        self.response_time(labels[0]).observe_all(durations)
 
     def responses(self) -> tuple[int, float]:
         """How many updates were handled, and the seconds that took, since the process began."""
@@ -268,10 +267,9 @@ class Metrics:
         """Count one call to Telegram and the seconds it took."""
         self._calls.put((method, code), seconds)
 
-    def _count_calls(self, seen: Mapping[Labels, Sequence[float]]) -> None:
-        for (method, code), durations in seen.items():
-            self.api_requests(method, code).inc(len(durations))
-            self.api_duration(method).observe_all(durations)
+    def _count_calls(self, labels: Labels, durations: Sequence[float]) -> None:
+        self.api_requests(*labels).inc(len(durations))
+        self.api_duration(labels[0]).observe_all(durations)
 
     def serve(self, port: int, host: str = EVERYWHERE) -> WSGIServer:
         """Answer scrapes on a thread of their own; the server given back can be shut down.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 MOST = 128
@@ -15,10 +15,10 @@ Labels: TypeAlias = tuple[str, str]
 class Pile:
     """Durations under two labels. An update pays for an append instead of for locks and look-ups.
 
-    `count` gets what waited, by its labels.
+    `count` gets what waited under some labels; what it fails for is not counted, and the rest is.
     """
 
-    def __init__(self, count: Callable[[Mapping[Labels, Sequence[float]]], None]) -> None:
+    def __init__(self, count: Callable[[Labels, Sequence[float]], None]) -> None:
         self._count = count
         self._waiting: list[tuple[Labels, float]] = []
         self._lock = threading.Lock()
@@ -26,15 +26,26 @@ class Pile:
     def put(self, labels: Labels, seconds: float) -> None:
         """Have a duration counted, before anybody reads the count."""
         self._waiting.append((labels, seconds))
-        if len(self._waiting) >= MOST:
-            self.settle()
+        # Who counts already may be this very thread, in a finalizer: that one must not wait for it.
+        if len(self._waiting) >= MOST and self._lock.acquire(blocking=False):
+            try:
+                self._settle()
+            finally:
+                self._lock.release()
 
     def settle(self) -> None:
         """Count all that waits."""
         with self._lock:
-            taken = self._waiting[:]
-            del self._waiting[: len(taken)]  # what other threads put meanwhile is behind it
-            grouped: defaultdict[Labels, list[float]] = defaultdict(list)
-            for labels, seconds in taken:
-                grouped[labels].append(seconds)
-            self._count(grouped)
+            self._settle()
+
+    def _settle(self) -> None:
+        taken = self._waiting[:]
+        del self._waiting[: len(taken)]  # what other threads put meanwhile is behind it
+        grouped: defaultdict[Labels, list[float]] = defaultdict(list)
+        for labels, seconds in taken:
+            grouped[labels].append(seconds)
+        try:
+            while grouped:
+                self._count(*grouped.popitem())
+        finally:
+            self._waiting[:0] = [(key, each) for key, rest in grouped.items() for each in rest]

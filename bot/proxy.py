@@ -43,7 +43,7 @@ class Bot(TeleBot):
         self, handlers: list[dict[str, Any]], new_messages: list[Any], update_type: str
     ) -> None:
         """Run the first handler that fits, as telebot has it where nothing is set up round it."""
-        if self.use_class_middlewares or self.threaded or self.exception_handler:
+        if self.use_class_middlewares or self.threaded or self.exception_handler is not None:
             super()._notify_command_handlers(handlers, new_messages, update_type)  # type: ignore[no-untyped-call]
             return
         for message in new_messages:

@@ -502,6 +502,22 @@ def test_a_note_has_no_token_and_no_broken_line(page: Page, json_logs: logs.Logs
     assert page.getvalue().rstrip("\n").isprintable()
 
 
+def test_who_sees_every_record_sees_notes_too(
+    json_logs: logs.Logs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sentry puts itself in the way of all loggers, and keeps what was logged before an error."""
+    seen: list[str] = []
+    real = logging.Logger.callHandlers
+
+    def call(logger: logging.Logger, record: logging.LogRecord) -> None:
+        seen.append(record.getMessage())
+        real(logger, record)
+
+    monkeypatch.setattr(logging.Logger, "callHandlers", call)
+    logs.note(logging.getLogger("bot.sample"), "done", {"outcome": "ok"})
+    assert seen == ["done"]
+
+
 @pytest.mark.parametrize("name", ["", "bot", "bot.sample"])
 def test_whoever_listens_hears_notes_too(json_logs: logs.Logs, name: str) -> None:
     """A handler on the way, whoever put it there, gets a note as a whole record."""
