@@ -22,6 +22,7 @@ import bot.process
 import bot.quarantine
 import bot.run
 import database
+import outages
 import settings
 from bot.__main__ import leave, main
 from bot.inbox import Item
@@ -147,7 +148,7 @@ def tear() -> None:
 
 def excuse_nothing() -> None:
     """Take a database that is locked, or away, for a mistake."""
-    vars(database)["_is_outage"] = lambda _error: False
+    vars(outages)["_is_outage"] = lambda _error: False
 
 
 def sync_nothing() -> None:
