@@ -3,8 +3,8 @@
 The whole path of an update in one thread under cProfile, which counts CPU time. The hand-over
 between threads is not in it: the difference to the CPU time that `bench.run` tells is that.
 
-With `--count` valgrind's callgrind counts instructions instead, within one per cent the same each
-time, on however busy a machine; by far most of what a change of the path costs or spares is seen.
+With `--count` valgrind's callgrind counts instructions instead. Most runs are within half a per
+cent of each other, on however busy a machine; a few are up to four per cent above the rest.
 """
 
 from __future__ import annotations

@@ -272,11 +272,7 @@ def say(turn: Turn, text: str) -> None:
 
 
 def guard(
-    metrics: Metrics,
-    notify: Callable[[str], None],
-    breaker: Breaker,
-    *,
-    clock: Callable[[], Any],
+    metrics: Metrics, notify: Callable[[str], None], breaker: Breaker, *, clock: Callable[[], Any]
 ) -> Middleware:
     """The boundary: whatever a plugin raises ends here, is kept, is told once, and is counted.
 

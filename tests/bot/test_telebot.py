@@ -11,7 +11,7 @@ import threading
 
 import pytest
 from prometheus_client import generate_latest
-from telebot import TeleBot, apihelper, types
+from telebot import ExceptionHandler, TeleBot, apihelper, types
 from telebot.apihelper import ApiTelegramException
 from telebot.custom_filters import SimpleCustomFilter
 
@@ -215,3 +215,28 @@ def test_the_sender_of_telebot_is_ours(desk: Desk) -> None:
     """One sender serves all bots of the process."""
     desk.client.telebot.send_chat_action(7, "typing")
     assert apihelper.CUSTOM_REQUEST_SENDER is module._send
+
+
+@pytest.mark.parametrize("size", [0, 1])
+def test_a_handler_of_exceptions_is_asked(desk: Desk, size: int) -> None:
+    """Telebot's own, which a module may set, also one that looks empty; without it this raises."""
+    told: list[Exception] = []
+
+    class Told(ExceptionHandler):
+        def __len__(self) -> int:
+            return size
+
+        def handle(self, exception: Exception) -> bool:
+            told.append(exception)
+            return True
+
+    def fail(_message: types.Message) -> None:
+        raise ValueError("no")
+
+    bot, message = desk.client.telebot, types.Message.de_json(MESSAGE)  # type: ignore[no-untyped-call]
+    bot.register_message_handler(fail, content_types=[message.content_type])
+    with pytest.raises(ValueError, match="no"):
+        bot.process_new_messages([message])  # type: ignore[no-untyped-call]
+    bot.exception_handler = Told()
+    bot.process_new_messages([message])  # type: ignore[no-untyped-call]
+    assert [str(error) for error in told] == ["no"]
